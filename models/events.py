@@ -1,0 +1,116 @@
+"""Accepted events as columns: what the codec hands to the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+I32 = NDArray[np.int32]
+U8 = NDArray[np.uint8]
+F64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+MONEY_SCALE = 10_000
+"""Money is int64 in 1/10,000 of the reporting currency, so that sums do not depend on their order."""
+
+
+class Kind(IntEnum):
+    """What an event is; one topic may carry several kinds."""
+
+    CLICK = 0
+    VIEW = 1
+    PURCHASE = 2
+    REFUND = 3
+    ATTRIBUTES = 4
+    ERASE = 5
+
+
+class Action(IntEnum):
+    """What was clicked; an unknown action is a link."""
+
+    LINK = 0
+    SEARCH = 1
+    ADD_TO_CART = 2
+    REMOVE_FROM_CART = 3
+    WISHLIST = 4
+    CAMPAIGN = 5
+    OFFER = 6
+    RATING = 7
+
+
+@dataclass(slots=True)
+class Attributes:
+    """What a `customers` record sets; None leaves an attribute as it is."""
+
+    birth_year: int | None = None
+    gender: str | None = None
+    country: str | None = None
+    city: str | None = None
+    loyalty_tier: str | None = None
+    consent_marketing: bool | None = None
+    nps: int | None = None
+
+
+@dataclass(slots=True)
+class Lines:
+    """The order lines of all purchases of a chunk; m lines, in the order of their events."""
+
+    event: I64
+    """(m,) index of the event that the line belongs to, ascending."""
+    category: list[str | None]
+    brand: list[str | None]
+
+
+@dataclass(slots=True)
+class Events:
+    """n accepted events in delivery order; every array has n entries.
+
+    Times are epoch milliseconds, durations milliseconds, money 1/10,000 of the reporting currency.
+    """
+
+    source: I64
+    """Index of the record in the raw batch that the event came from."""
+    partition: I32
+    key: list[bytes]
+    """customer_id as UTF-8, equal to the record's key."""
+    kind: U8
+    time: I64
+    """occurred_at."""
+    event_hash: U64
+    """64-bit hash of event_id, never 0."""
+    session: U64
+    """64-bit hash of session_id, 0 when absent."""
+    action: U8
+    """`Action` of a click, 0 for other kinds."""
+    campaign: Bool
+    """campaign_id is there."""
+    offer: Bool
+    """offer_id is there (on a purchase: a coupon was used)."""
+    rating: I32
+    """Rating in 1/1000, -1 when absent."""
+    dwell: I64
+    """dwell_seconds of a view in milliseconds, -1 when absent."""
+    money: I64
+    """Total of an order or refund, positive for both."""
+    discount: I64
+    """Sum of the discounts of the order's lines."""
+    items: I64
+    """Sum of the quantities of the order's lines."""
+    channel: list[str | None]
+    device: list[str | None]
+    country: list[str | None]
+    category: list[str | None]
+    """Category of a view; an order's are in `lines`."""
+    brand: list[str | None]
+    lines: Lines
+    attributes: dict[int, Attributes] = field(default_factory=dict)
+    """By index of the event, for kind ATTRIBUTES only."""
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.key)

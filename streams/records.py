@@ -1,0 +1,63 @@
+"""Raw records as they were fetched: what a source hands to the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+INPUT_TOPICS = ("clicks", "product-views", "purchases", "customers")
+"""The four input topics; a record's topic is an index into this tuple."""
+CLICKS, VIEWS, PURCHASES, CUSTOMERS = range(4)
+
+
+@dataclass(slots=True)
+class RawBatch:
+    """n records, each partition number's in delivery order; every list has n entries.
+
+    Slices of several partitions and topics may lie in one batch.
+    """
+
+    partition: list[int] = field(default_factory=list)
+    topic: list[int] = field(default_factory=list)
+    offset: list[int] = field(default_factory=list)
+    timestamp: list[int] = field(default_factory=list)
+    """Kafka's record timestamp in epoch milliseconds (recorded files: the event's own time)."""
+    key: list[bytes | None] = field(default_factory=list)
+    value: list[bytes | None] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self.key)
+
+    def append(  # noqa: D417 - the arguments are the columns
+        self, partition: int, topic: int, offset: int, timestamp: int, key: bytes | None, value: bytes | None
+    ) -> None:
+        """Add one record."""
+        self.partition.append(partition)
+        self.topic.append(topic)
+        self.offset.append(offset)
+        self.timestamp.append(timestamp)
+        self.key.append(key)
+        self.value.append(value)
+
+    def part(self, start: int, stop: int) -> RawBatch:
+        """Return the records [start, stop) as a batch of their own."""
+        return RawBatch(
+            self.partition[start:stop],
+            self.topic[start:stop],
+            self.offset[start:stop],
+            self.timestamp[start:stop],
+            self.key[start:stop],
+            self.value[start:stop],
+        )
+
+
+@dataclass(slots=True)
+class Record:
+    """One record to write."""
+
+    topic: str
+    """Name of the topic without the deployment's prefix."""
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
