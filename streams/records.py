@@ -61,3 +61,13 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one commit of a partition writes, beside the offsets of its inputs."""
+
+    records: list[Record] = field(default_factory=list)
+    """Written in this order for each topic partition."""
+    events: int = 0
+    """Input records that the batch covers."""

@@ -1,0 +1,28 @@
+"""The clusterer: workers learn deltas, one merger builds numbered models, and everyone decides with them.
+
+Pure: rows and models in, numbers and bytes out. Called by the engine (models, accumulators), by the merger
+agent, and through `SegmentClusterer` by anyone who knows River. Rows are float64 matrices of transformed
+features; NaN is missing. A segment's number is at least 1; 0 is no segment.
+"""
+
+from models.clusterer.accumulator import Accumulator
+from models.clusterer.clusterer import SegmentClusterer
+from models.clusterer.delta import Delta, DeltaFormatError
+from models.clusterer.layout import ModelFormatError
+from models.clusterer.merger import DeltaRefusedError, Merger
+from models.clusterer.model import NO_SEGMENT, LineageEvent, LineageKind, Model, SegmentInfo
+
+__all__ = [
+    "NO_SEGMENT",
+    "Accumulator",
+    "Delta",
+    "DeltaFormatError",
+    "DeltaRefusedError",
+    "LineageEvent",
+    "LineageKind",
+    "Merger",
+    "Model",
+    "ModelFormatError",
+    "SegmentClusterer",
+    "SegmentInfo",
+]

@@ -1,0 +1,98 @@
+"""The worker's side of learning: rows in, deltas out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.clusterer.delta import Delta, Points
+from models.clusterer.grid import as_rows
+from models.clusterer.model import Model
+from models.clusterer.references import Sums
+from models.events import F64
+
+
+class Accumulator:
+    """Collects what one worker learns, against the version in force.
+
+    Before there is a model it keeps the raw rows, at most `bootstrap_rows` between two calls of `take`;
+    further ones are left out. With a model it adds each row to the nearest reference point: the same rows
+    give the same deltas for any batch size and any order. What is pending when another version is adopted
+    becomes a delta of its own against the version it was learned with; nothing is lost.
+
+    Args:
+        features: Names of the columns of the rows.
+        model: The version in force; None, or a model of other features, when there is none yet.
+        bootstrap_rows: How many raw rows are kept.
+
+    Examples:
+        >>> import numpy as np
+        >>> accumulator = Accumulator(("orders_total", "trend"))
+        >>> accumulator.learn(np.array([[1.0, 0.5], [3.0, np.nan]]))
+        >>> [(delta.kind, delta.rows) for delta in accumulator.take()]
+        [('rows', 2)]
+        >>> accumulator.take()
+        []
+    """
+
+    def __init__(
+        self, features: tuple[str, ...], model: Model | None = None, bootstrap_rows: int = 2000
+    ) -> None:
+        self.features = tuple(features)
+        self.bootstrap_rows = bootstrap_rows
+        self._model: Model | None = None
+        self._raw: list[F64] = []
+        self._sums: Sums | None = None
+        self._closed: list[Delta] = []
+        self.pending = 0
+        """Rows that the next `take` will hand out."""
+        if model is not None:
+            self.adopt(model)
+
+    @property
+    def model(self) -> Model | None:
+        """Return the version in force."""
+        return self._model
+
+    def adopt(self, model: Model) -> None:
+        """Learn against `model` from now on; what is pending stays against the version before.
+
+        A model of other features than this worker's counts as none.
+        """
+        self._close()
+        self._model = model if model.features == self.features else None
+
+    def learn(self, rows: F64) -> None:
+        """Learn transformed rows (n, d); NaN is missing; nothing of `rows` is kept or changed.
+
+        Raises:
+            ValueError: the shape is another one.
+        """
+        matrix = as_rows(rows, len(self.features))
+        if not len(matrix):
+            return
+        if self._model is None:
+            kept = matrix[: max(self.bootstrap_rows - self.pending, 0)].copy()
+            self._raw.append(kept)
+            self.pending += len(kept)
+            return
+        if self._sums is None:
+            self._sums = Sums.zero(self._model.points.shape)
+        self._sums.add_rows(self._model.points, self._model.scale.to_grid(matrix))
+        self.pending += len(matrix)
+
+    def take(self) -> list[Delta]:
+        """Return what was learned since the last call, at most one delta for each version; often empty."""
+        self._close()
+        taken, self._closed, self.pending = self._closed, [], 0
+        return taken
+
+    def _close(self) -> None:
+        rows = sum(len(raw) for raw in self._raw)
+        if rows:
+            self._closed.append(Delta.of_rows(self.features, np.concatenate(self._raw)))
+        if self._sums is not None and self._model is not None:
+            index = np.flatnonzero(self._sums.count)
+            part = Points(index, self._model.points[index], self._sums.select(index), self._model.scale)
+            count = int(part.sums.count.sum())
+            self._closed.append(Delta(self.features, self._model.version, count, points=part))
+        self._raw, self._sums = [], None

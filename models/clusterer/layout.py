@@ -1,0 +1,168 @@
+"""How a model is laid out in bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from models.clusterer.frame import FormatError, pack, unpack
+from models.clusterer.grid import CLIP, GRID, Scale
+from models.clusterer.references import Sums
+from models.events import F64
+
+if TYPE_CHECKING:
+    from models.clusterer.model import LineageEvent, Model
+
+MAGIC = b"LSMD"
+ARRAYS = 10
+
+
+class ModelFormatError(FormatError):
+    """The bytes are not a model of this format, or were changed."""
+
+
+def pack_model(model: Model) -> bytes:
+    """Return the bytes of a model."""
+    header = {
+        "version": model.version,
+        "features": list(model.features),
+        "names": list(model.names),
+        "descriptions": list(model.descriptions),
+        "lineage": [[str(one.kind), one.number, one.other, one.share] for one in model.lineage],
+        "next_number": model.next_number,
+        "rows": model.rows,
+        "positions": sorted([partition, offset] for partition, offset in model.positions.items()),
+    }
+    sums = model.sums
+    arrays = [model.scale.mean, model.scale.inverse, model.points, sums.count, sums.first, sums.second]
+    arrays += [model.centres, model.counts, np.array([model.error])]
+    return pack(MAGIC, header, [*arrays, model.numbers])
+
+
+def unpack_model(data: bytes) -> Model:
+    """Return the model of these bytes.
+
+    Raises:
+        ModelFormatError: anything is wrong with them.
+    """
+    from models.clusterer.model import Model  # noqa: PLC0415 - the model knows its layout, not the reverse
+
+    try:
+        header, arrays = unpack(MAGIC, data)
+        if len(arrays) != ARRAYS:
+            _refuse(f"{len(arrays)} arrays, expected {ARRAYS}")
+        mean, inverse, points, count, first, second, centres, counts, error, numbers = arrays
+        if error.shape != (1,):
+            _refuse("the error is not one number")
+        model = Model(
+            version=_whole(header, "version"),
+            features=_texts(header, "features"),
+            scale=Scale(mean, inverse),
+            points=points,
+            sums=Sums(count, first, second),
+            centres=centres,
+            counts=counts,
+            numbers=numbers,
+            names=_texts(header, "names"),
+            descriptions=_texts(header, "descriptions"),
+            lineage=_lineage(header),
+            next_number=_whole(header, "next_number"),
+            rows=_whole(header, "rows"),
+            error=float(error[0]),
+            positions=_positions(header),
+        )
+    except FormatError as problem:
+        raise ModelFormatError(f"not a model: {problem}") from problem
+    _check_shapes(model)
+    _check_values(model)
+    return model
+
+
+def _check_shapes(model: Model) -> None:
+    d, m, k = len(model.features), len(model.points), len(model.numbers)
+    expected: list[tuple[str, Any, tuple[int, ...]]] = [
+        ("mean", model.scale.mean, (d,)),
+        ("inverse", model.scale.inverse, (d,)),
+        ("points", model.points, (m, d)),
+        ("count", model.sums.count, (m,)),
+        ("first", model.sums.first, (m, d)),
+        ("second", model.sums.second, (m, d)),
+        ("centres", model.centres, (k, d)),
+        ("counts", model.counts, (k,)),
+    ]
+    for name, array, shape in expected:
+        if array.dtype != np.float64 or array.shape != shape:
+            _refuse(f"{name} is {array.dtype}{array.shape}, expected float64{shape}")
+    if model.numbers.dtype != np.int64 or model.numbers.ndim != 1:
+        _refuse("the numbers are no row of int64")
+    if not (d and m and k) or len(set(model.features)) != d:
+        _refuse("a model has features, each named once, reference points and segments")
+    if len(model.names) != k or len(model.descriptions) != k:
+        _refuse(f"{len(model.names)} names and {len(model.descriptions)} descriptions for {k} segments")
+
+
+def _check_values(model: Model) -> None:
+    sums = model.sums
+    arrays = (model.scale.mean, model.scale.inverse, sums.count, sums.first, sums.second, model.counts)
+    if not all(np.isfinite(array).all() for array in arrays) or not np.isfinite(model.error):
+        _refuse("a number is not finite")
+    if (model.scale.inverse <= 0).any() or (sums.count < 0).any() or (model.counts < 0).any():
+        _refuse("a scale or a count is out of range")
+    if not (_on_grid(model.points) and _on_grid(model.centres)):
+        _refuse("a point is not on the grid")
+    numbers = [0, *model.numbers.tolist(), model.next_number]
+    if model.version < 1 or not all(low < high for low, high in pairwise(numbers)):
+        _refuse("the version or the order of the segment numbers is wrong")
+
+
+def _on_grid(points: F64) -> bool:
+    return bool((np.abs(points) <= CLIP).all() and (np.rint(points * GRID) == points * GRID).all())
+
+
+def _whole(header: Mapping[str, Any], name: str) -> int:
+    value = header.get(name)
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        _refuse(f"{name} is {value!r}, expected a whole number"[:200])
+    return value
+
+
+def _texts(header: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = header.get(name)
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        _refuse(f"{name} is no list of texts")
+    return tuple(value)
+
+
+def _lineage(header: Mapping[str, Any]) -> tuple[LineageEvent, ...]:
+    from models.clusterer.model import LineageEvent, LineageKind  # noqa: PLC0415 - as above
+
+    events = []
+    try:
+        for kind, number, other, share in header["lineage"]:
+            if type(number) is not int or type(other) is not int:
+                _refuse("a number in the lineage is not whole")
+            events.append(LineageEvent(LineageKind(kind), number, other, float(share)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFormatError(f"not a model: the lineage is unreadable: {error}"[:300]) from error
+    return tuple(events)
+
+
+def _positions(header: Mapping[str, Any]) -> dict[int, int]:
+    pairs = header.get("positions")
+    if not isinstance(pairs, list):
+        _refuse("the positions are no list")
+    positions = {}
+    for pair in pairs:
+        match pair:
+            case [int(partition), int(offset)]:
+                positions[partition] = offset
+            case _:
+                _refuse("a position is no pair of numbers")
+    return positions
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise ModelFormatError(f"not a model: {problem}")

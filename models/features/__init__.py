@@ -1,0 +1,50 @@
+"""The feature registry: what is known of a customer, by name.
+
+A feature is a function of a customer's row and of the time it is asked for. README and console tables are
+made from this registry, and the names are what `segments.toml`, records and Parquet files use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.events import F64
+from models.features.browsing import browsing, engagement, visits
+from models.features.interests import attributes, funnel, interests
+from models.features.purchases import purchases
+from models.features.view import Feature, View
+
+__all__ = ["BY_NAME", "CLUSTERED", "FEATURES", "Feature", "View", "evaluate", "vectors"]
+
+FEATURES: tuple[Feature, ...] = (
+    *purchases(),
+    *browsing(),
+    *visits(),
+    *engagement(),
+    *funnel(),
+    *interests(),
+    *attributes(),
+)
+"""All features, in the order of tables."""
+
+BY_NAME: dict[str, Feature] = {f.name: f for f in FEATURES}
+CLUSTERED: tuple[Feature, ...] = tuple(f for f in FEATURES if f.clustered)
+"""The features that customers are clustered on."""
+
+
+def evaluate(view: View, features: Sequence[Feature] = FEATURES) -> dict[str, F64]:
+    """Return the value of each feature; (n,) float64 each, NaN for unknown, codes for names."""
+    return {f.name: f.value(view) for f in features}
+
+
+def vectors(view: View, features: Sequence[Feature] = CLUSTERED) -> F64:
+    """Return (n, d) transformed features for the clusterer; NaN for unknown."""
+    out = np.empty((len(view.r), len(features)))
+    for j, feature in enumerate(features):
+        column = feature.value(view)
+        if feature.transform == "log1p":
+            column = np.log1p(np.maximum(column, 0.0))
+        out[:, j] = column
+    return out

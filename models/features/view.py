@@ -1,0 +1,151 @@
+"""A feature, and the view of the rows that it is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.calendar import DAY_MS, Calendar
+from models.events import I64, MONEY_SCALE
+from models.profiles.attributes import attribute_time
+from models.profiles.layout import (
+    ATTRIBUTE_FIELDS,
+    BROWSE_HALF_LIVES_D,
+    ORDER_HALF_LIVES_D,
+    RING_DAYS,
+)
+
+Column = NDArray[np.float64]
+Value = Callable[["View"], Column]
+
+
+@dataclass
+class View:
+    """Rows seen at a time: the argument of every feature.
+
+    Attributes:
+        r: (n,) rows of dtype `models.profiles.ROW`.
+        now: (n,) epoch milliseconds, not before the row's last_seen.
+        calendar: local days.
+    """
+
+    r: NDArray[np.void]
+    now: I64
+    calendar: Calendar
+
+    @cached_property
+    def today(self) -> I64:
+        """Return the local day of `now`."""
+        return self.calendar.day(self.now)
+
+    @cached_property
+    def cell_age(self) -> I64:
+        """Return (n, 30) how many days before today each ring cell lies."""
+        head = self.r["ring_day"].astype(np.int64)[:, None]
+        cell_day = head - (head - np.arange(RING_DAYS)) % RING_DAYS
+        return self.today[:, None] - cell_day
+
+    def days(self, ring: str, window: int) -> Column:
+        """Return the sum of a day ring over the last `window` local days, today included."""
+        inside = self.cell_age < window
+        return np.where(inside, self.r[ring], 0).sum(axis=1).astype(np.float64)
+
+    def order_days(self, column: str, window: int) -> Column:
+        """Return the sum of a column of the order ring over the last `window` local days, today included."""
+        day = self.r["order_day"].astype(np.int64)
+        inside = (day > 0) & (self.today[:, None] - day < window)
+        return np.where(inside, self.r[column], 0).sum(axis=1).astype(np.float64)
+
+    def since(self, field: str) -> Column:
+        """Return days since a time field, NaN for never."""
+        then = self.r[field]
+        return np.where(then > 0, (self.now - then) / DAY_MS, np.nan)
+
+    def browse_decay(self, field: str, half_life_d: int) -> Column:
+        """Return a browsing sum as of `now`."""
+        age = (self.now - self.r["last_seen"]) / (half_life_d * DAY_MS)
+        return self.r[field][:, BROWSE_HALF_LIVES_D.index(half_life_d)] * np.exp2(-age)
+
+    def order_decay(self, field: str, half_life_d: int) -> Column:
+        """Return an order sum as of `now`."""
+        age = (self.now - self.r["order_decay_at"]) / (half_life_d * DAY_MS)
+        value = self.r[field][:, ORDER_HALF_LIVES_D.index(half_life_d)]
+        return np.where(self.r["order_decay_at"] > 0, value * np.exp2(-np.maximum(age, 0)), 0.0)
+
+    def number(self, field: str) -> Column:
+        """Return a field as it is."""
+        return self.r[field].astype(np.float64)
+
+    def attribute(self, field: str) -> Column:
+        """Return an attribute's number or code, NaN when never set."""
+        known = attribute_time(self.r, ATTRIBUTE_FIELDS.index(field)) > 0
+        return np.where(known, self.r[field].astype(np.float64), np.nan)
+
+    def top(self, slots: str, weights: str) -> Column:
+        """Return the code in the heaviest slot, NaN when there is none."""
+        best = self.r[weights].argmax(axis=1)
+        code = self.r[slots][np.arange(len(self.r)), best]
+        return np.where(code > 0, code.astype(np.float64), np.nan)
+
+
+def share(part: Column, whole: Column) -> Column:
+    """Return part / whole, NaN where whole is 0."""
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature of a customer.
+
+    Attributes:
+        name: as in DESIGN's naming pattern `<what>_<window or qualifier>`.
+        label: for people.
+        meaning: one sentence.
+        unit: `count`, `money`, `days`, `minutes`, `share`, `number`, `flag`, `name`, ...
+        family: heading in tables.
+        value: the function; (n,) float64, NaN for unknown; for `name` features the code of the name.
+        transform: how it enters the clustering, `log1p` or `identity`.
+        clustered: whether it is clustered on by default.
+        exact: `exact`, `decayed` (within 1e-9) or `bounded` (exact while the customer's slots suffice).
+        order_sensitive: depends on the order in which the topics' records are delivered.
+        namespace: for `name` features, the dictionary of their codes.
+    """
+
+    name: str
+    label: str
+    meaning: str
+    unit: str
+    family: str
+    value: Value
+    transform: str = "log1p"
+    clustered: bool = False
+    exact: str = "exact"
+    order_sensitive: bool = False
+    namespace: str | None = None
+
+
+def money(column: Column) -> Column:
+    """Return 1/10,000 as units of the reporting currency."""
+    return column / MONEY_SCALE
+
+
+def total(field: str, label: str, meaning: str, family: str, *, clustered: bool = False) -> Feature:
+    """Return the feature `<field>_total` of a counter."""
+    name = f"{field}_total"
+    return Feature(name, label, meaning, "count", family, lambda v: v.number(field), clustered=clustered)
+
+
+def window(name: str, ring: str, days: int, label: str, family: str) -> Feature:
+    """Return the feature of a day ring over the last `days` local days."""
+    meaning = f"{label.capitalize()}, today included."
+    return Feature(name, label, meaning, "count", family, lambda v: v.days(ring, days))
+
+
+def since(name: str, field: str, label: str, family: str) -> Feature:
+    """Return the feature of the days since a time."""
+    meaning = f"{label.capitalize()}, a real number."
+    return Feature(name, label, meaning, "days", family, lambda v: v.since(field))

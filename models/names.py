@@ -1,0 +1,56 @@
+"""Numbers for names: categories, brands and the like are codes in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+
+NAMESPACES = ("category", "brand", "channel", "device", "country", "city", "gender", "loyalty_tier")
+"""Dictionaries of a partition; the position is the namespace's number in the changelog."""
+MAX_NAMES = 60_000
+"""Names of one namespace and partition; further ones share the code OTHER."""
+OTHER = 0xFFFF
+OTHER_NAME = "(other)"
+
+
+class Names:
+    """The dictionaries of one partition. Codes start at 1 in the order of first sight; 0 is none."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, dict[str, int]] = {space: {} for space in NAMESPACES}
+        self._names: dict[str, dict[int, str]] = {space: {OTHER: OTHER_NAME} for space in NAMESPACES}
+        self.fresh: list[tuple[str, int, str]] = []
+        """(namespace, code, name) given since the list was last emptied."""
+
+    def code(self, space: str, name: str) -> int:
+        """Return the code of a name, a new one when it is new."""
+        codes = self._codes[space]
+        code = codes.get(name)
+        if code is None:
+            if len(codes) >= MAX_NAMES:
+                return OTHER
+            code = len(codes) + 1
+            self.put(space, code, name)
+            self.fresh.append((space, code, name))
+        return code
+
+    def codes(self, space: str, names: Sequence[str | None]) -> list[int]:
+        """Return the code of each name, 0 for None."""
+        known = self._codes[space]
+        return [0 if name is None else known.get(name) or self.code(space, name) for name in names]
+
+    def put(self, space: str, code: int, name: str) -> None:
+        """Take over a name and its code from the changelog."""
+        self._codes[space][name] = code
+        self._names[space][code] = name
+
+    def name(self, space: str, code: float) -> str | None:
+        """Return the name of a code, None for 0, NaN or an unknown one."""
+        return self._names[space].get(int(code)) if code > 0 else None
+
+    def all(self) -> list[tuple[str, int, str]]:
+        """Return (namespace, code, name) of all names."""
+        return [(space, code, name) for space, codes in self._codes.items() for name, code in codes.items()]
+
+

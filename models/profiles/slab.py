@@ -1,0 +1,114 @@
+"""One slab of rows per worker, in pages that each belong to one partition."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.profiles.layout import ROW, ROW_BYTES
+
+PAGE_ROWS = 256
+"""Rows of a page; 256 rows of 1,216 bytes are a whole number of 4 KiB memory pages."""
+_MAP_NORESERVE = 0x4000
+
+
+def _reserve(rows: int) -> mmap.mmap:
+    """Reserve address space for that many rows; memory is taken only as rows are written."""
+    size = rows * ROW_BYTES
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    try:
+        return mmap.mmap(-1, size, flags=flags | _MAP_NORESERVE)
+    except (OSError, ValueError):
+        return mmap.mmap(-1, size, flags=flags)
+
+
+class Slab:
+    """Rows of all customers of a worker, addressed by row number.
+
+    Row numbers stay valid until their partition is dropped. A partition's rows lie in pages of its own, so
+    that dropping the partition gives the pages back to the system at once.
+
+    Args:
+        capacity: most rows the slab can hold; only address space until they are used.
+    """
+
+    def __init__(self, capacity: int = 1 << 23) -> None:
+        self.capacity = -(-capacity // PAGE_ROWS) * PAGE_ROWS
+        self._memory = _reserve(self.capacity)
+        self.rows: NDArray[np.void] = np.frombuffer(self._memory, ROW)
+        self.bytes: NDArray[np.uint8] = np.frombuffer(self._memory, np.uint8).reshape(-1, ROW_BYTES)
+        self._keys: dict[int, list[bytes | None]] = {}
+        self._pages: dict[int, list[int]] = {}
+        self._free: dict[int, list[int]] = {}
+        self._free_pages: list[int] = []
+        self._next_page = 0
+
+    def new(self, partition: int, key: bytes) -> int:
+        """Return the number of a fresh, zeroed row for a customer of the partition.
+
+        Raises:
+            MemoryError: the slab's capacity is used up.
+        """
+        free = self._free.setdefault(partition, [])
+        if not free:
+            page = self._take_page()
+            self._pages.setdefault(partition, []).append(page)
+            self._keys[page] = [None] * PAGE_ROWS
+            free.extend(range((page + 1) * PAGE_ROWS - 1, page * PAGE_ROWS - 1, -1))
+        row = free.pop()
+        self._keys[row // PAGE_ROWS][row % PAGE_ROWS] = key
+        return row
+
+    def _take_page(self) -> int:
+        if self._free_pages:
+            return self._free_pages.pop()
+        page = self._next_page
+        if (page + 1) * PAGE_ROWS > self.capacity:
+            raise MemoryError(f"the slab is full at {self.capacity} customers: add workers")
+        self._next_page += 1
+        return page
+
+    def key(self, row: int) -> bytes:
+        """Return the customer id of a row in use.
+
+        Raises:
+            KeyError: the row is not in use.
+        """
+        key = self._keys[row // PAGE_ROWS][row % PAGE_ROWS]
+        if key is None:
+            raise KeyError(row)
+        return key
+
+    def release(self, partition: int, row: int) -> None:
+        """Zero a row and take it back."""
+        self._keys[row // PAGE_ROWS][row % PAGE_ROWS] = None
+        self.bytes[row] = 0
+        self._free[partition].append(row)
+
+    def drop(self, partition: int) -> None:
+        """Give back all pages of a partition; its row numbers are void from here on."""
+        self._free.pop(partition, None)
+        for page in self._pages.pop(partition, []):
+            del self._keys[page]
+            start = page * PAGE_ROWS * ROW_BYTES
+            # an anonymous private mapping reads as zeros after MADV_DONTNEED (Linux); else zero by hand
+            if hasattr(mmap, "MADV_DONTNEED") and start % mmap.PAGESIZE == 0:
+                self._memory.madvise(mmap.MADV_DONTNEED, start, PAGE_ROWS * ROW_BYTES)
+            if self.bytes[page * PAGE_ROWS : (page + 1) * PAGE_ROWS].any():
+                self.bytes[page * PAGE_ROWS : (page + 1) * PAGE_ROWS] = 0
+            self._free_pages.append(page)
+
+    def used(self, partition: int) -> NDArray[np.int64]:
+        """Return the numbers of the partition's rows in use, in the order of their creation, roughly."""
+        found: list[int] = []
+        for page in self._pages.get(partition, []):
+            base = page * PAGE_ROWS
+            found.extend(base + i for i, key in enumerate(self._keys[page]) if key is not None)
+        return np.array(found, np.int64)
+
+    def keys(self, rows: Iterable[int]) -> list[bytes]:
+        """Return the customer ids of rows in use."""
+        return [self.key(row) for row in rows]

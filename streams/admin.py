@@ -1,0 +1,141 @@
+"""Admin requests to Kafka with bounded times, and errors that say what to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from streams.errors import BrokerUnreachableError, LiveSegmentsError, UsageError
+from streams.settings import Settings, librdkafka_security
+
+REQUEST_TIMEOUT_S = 10.0
+"""Bounds each request to the broker, and the wait until new topics have leaders."""
+_MOCK = "mockCluster"
+"""Start of the cluster id of librdkafka's mock cluster, the embedded broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a cluster has."""
+
+    copies: dict[str, list[int]]
+    """By topic: the number of copies of each of its partitions."""
+    brokers: int
+    embedded: bool
+    """The embedded broker answers neither requests to make topics nor for their configuration."""
+
+
+class Admin:
+    """A connection for admin requests; every method raises what `_ask` raises."""
+
+    def __init__(self, settings: Settings, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        if settings.kafka_bootstrap is None:
+            raise UsageError("KAFKA_BOOTSTRAP is not set; name the brokers as HOST:PORT")
+        self._bootstrap = settings.kafka_bootstrap
+        self._timeout_s = timeout_s
+        self._last_error = ""
+        self._client = AdminClient(
+            {
+                "bootstrap.servers": settings.kafka_bootstrap,
+                "log_level": 0,  # our one line says it, librdkafka would say it for each attempt
+                "error_cb": self._remember,
+                "reconnect.backoff.max.ms": 500,
+                **librdkafka_security(settings),
+            }
+        )
+
+    def _remember(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - public constant with an underscore
+            self._last_error = error.str()
+
+    def metadata(self) -> Metadata:
+        """Return the topics and the number of brokers."""
+        found = self._topics()
+        copies = {
+            name: [len(part.replicas) for _, part in sorted(topic.partitions.items())]
+            for name, topic in found.topics.items()
+        }
+        return Metadata(copies, len(found.brokers), str(found.cluster_id).startswith(_MOCK))
+
+    def create(self, topics: Iterable[NewTopic]) -> list[str]:
+        """Create topics and return the names of those that were not there already."""
+        futures = self._client.create_topics(
+            list(topics), operation_timeout=self._timeout_s, request_timeout=self._timeout_s
+        )
+        return [name for name, future in futures.items() if self._created(future)]
+
+    def _created(self, future: Any) -> bool:
+        try:
+            self._ask(future.result)
+        except LiveSegmentsError as error:
+            cause = error.__cause__
+            if isinstance(cause, KafkaException) and cause.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                return False
+            raise
+        return True
+
+    def wait_for(self, names: list[str]) -> None:
+        """Wait until every partition of these topics has a leader."""
+        deadline = time.monotonic() + self._timeout_s
+        while names:
+            found = self._topics().topics
+            if all(name in found and _has_leaders(found[name]) for name in names):
+                return
+            if time.monotonic() > deadline:
+                raise BrokerUnreachableError(
+                    f"the new topics have no leader after {self._timeout_s:g} s; are all brokers up?"
+                )
+            time.sleep(0.05)
+
+    def configs(self, names: list[str]) -> dict[str, dict[str, str]]:
+        """Return the configuration of topics by name, defaults included."""
+        if not names:
+            return {}
+        asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        futures = self._client.describe_configs(asked, request_timeout=self._timeout_s)
+        answers = {resource.name: self._ask(future.result) for resource, future in futures.items()}
+        return {name: {key: entry.value for key, entry in answer.items()} for name, answer in answers.items()}
+
+    def _topics(self) -> Any:
+        return self._ask(lambda: self._client.list_topics(timeout=self._timeout_s))
+
+    def _ask(self, request: Callable[[], Any]) -> Any:
+        """Return the answer to a request.
+
+        Raises:
+            BrokerUnreachableError: no answer in time; with the reason of the last attempt.
+            LiveSegmentsError: the broker refuses; with its reason.
+        """
+        try:
+            return request()
+        except KafkaException as error:
+            reason = error.args[0]
+            if reason.code() not in _UNREACHABLE:
+                raise LiveSegmentsError(f"Kafka refuses: {reason.str()}") from error
+            self._client.poll(0)  # lets `_remember` hear why
+            raise BrokerUnreachableError(
+                f"no broker answered at {self._bootstrap} in {self._timeout_s:g} s "
+                f"({self._last_error or reason.str()}); start it, or correct KAFKA_BOOTSTRAP"
+            ) from error
+
+
+_UNREACHABLE = frozenset(
+    {
+        KafkaError._TRANSPORT,  # noqa: SLF001 - public constants with an underscore, here and below
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._RESOLVE,  # noqa: SLF001
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.BROKER_NOT_AVAILABLE,
+    }
+)
+
+
+def _has_leaders(topic: Any) -> bool:
+    return topic.error is None and all(part.leader >= 0 for part in topic.partitions.values())

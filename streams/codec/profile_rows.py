@@ -1,0 +1,114 @@
+"""The changelog: a partition's state as compacted keys and values.
+
+| key | value |
+|---|---|
+| `h` + customer id | schema version, hot block |
+| `c` + customer id | schema version, cold block |
+| `n` + namespace number + code | the name, UTF-8 |
+| `e` + keyed hash of an erased customer id | erased_before ms, last sequence |
+| `m` | the partition's meta row, JSON |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+import msgspec
+
+from models.names import NAMESPACES
+from models.profiles import COLD_BYTES, HOT_BYTES, SCHEMA_VERSION
+from streams.errors import LiveSegmentsError
+
+HOT_PREFIX = b"h"
+COLD_PREFIX = b"c"
+NAME_PREFIX = b"n"
+ERASED_PREFIX = b"e"
+META_KEY = b"m"
+
+VERSION_BYTE = bytes([SCHEMA_VERSION])
+_NAME = struct.Struct("<BH")
+_ERASED = struct.Struct("<qI")
+
+
+class Meta(msgspec.Struct, kw_only=True):
+    """What a partition knows besides its customers, as of a commit."""
+
+    stream_ms: int
+    """Stream time."""
+    anchor_ms: int
+    """Wall clock at which stream time was `stream_ms`."""
+    tick_ms: int
+    """Last sweep."""
+    model_version: int
+    """Model in force, 0 for none."""
+    definitions_version: int = 0
+    positions: dict[str, int]
+    """Next offset of each input topic."""
+    counted: int = 0
+    """Events counted."""
+    dead: int = 0
+    """Records sent to the dead letters."""
+    duplicates: int = 0
+    """Events ignored because their id was known."""
+    erased: int = 0
+    """Events ignored because their customer was erased later than they happened."""
+
+
+def encode_meta(meta: Meta) -> bytes:
+    """Return the value of the meta row."""
+    return msgspec.json.encode(meta)
+
+
+def decode_meta(value: bytes) -> Meta:
+    """Return the meta row.
+
+    Raises:
+        LiveSegmentsError: it cannot be read.
+    """
+    try:
+        return msgspec.json.decode(value, type=Meta)
+    except msgspec.DecodeError as error:
+        raise LiveSegmentsError(f"the changelog's meta row cannot be read ({error}): written by another version?") from error
+
+
+def name_key(space: str, code: int) -> bytes:
+    """Return the key of a name."""
+    return NAME_PREFIX + _NAME.pack(NAMESPACES.index(space), code)
+
+
+def decode_name_key(key: bytes) -> tuple[str, int]:
+    """Return namespace and code of a name's key."""
+    space, code = _NAME.unpack(key[1:])
+    return NAMESPACES[space], code
+
+
+def erased_hash(key: bytes, secret: str) -> bytes:
+    """Return the keyed hash under which an erased customer is remembered (BLAKE2b, 16 bytes)."""
+    return hashlib.blake2b(key, digest_size=16, key=secret.encode()[:64]).digest()
+
+
+def encode_erased(before_ms: int, sequence: int) -> bytes:
+    """Return the value of an erasure marker."""
+    return _ERASED.pack(before_ms, sequence)
+
+
+def decode_erased(value: bytes) -> tuple[int, int]:
+    """Return (erased_before ms, last sequence)."""
+    before_ms, sequence = _ERASED.unpack(value)
+    return before_ms, sequence
+
+
+def check_block(value: bytes, *, hot: bool) -> None:
+    """Check version and length of a block.
+
+    Raises:
+        LiveSegmentsError: the block was written by another version of the format.
+    """
+    expected = (HOT_BYTES if hot else COLD_BYTES) + 1
+    if value[0] != SCHEMA_VERSION or len(value) != expected:
+        raise LiveSegmentsError(
+            f"the changelog holds rows of schema version {value[0]} ({len(value)} bytes), this program writes "
+            f"version {SCHEMA_VERSION} ({expected} bytes): use the program that wrote them, or start a new "
+            "LIVE_SEGMENTS_APP_ID and replay the inputs"
+        )

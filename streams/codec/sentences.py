@@ -1,0 +1,155 @@
+"""The sentence in a change record: why a customer moved, in words a marketer understands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Protocol
+
+from streams.codec.output_records import Cause, Reason, Scalar
+
+TOP_REASONS = 3
+"""Features that a sentence names at most."""
+MIN_WEIGHT = 0.1
+"""A feature with a smaller share of the change is not worth a place beside the first."""
+MAX_VALUE_CHARS = 40
+"""Characters shown of a category, brand or city."""
+_SILENT_UNITS = frozenset(("", "count", "number", "name"))
+"""Units that a figure does not need."""
+
+
+class FeatureLabels(Protocol):
+    """How features are called in sentences."""
+
+    def __call__(self, feature: str, /) -> tuple[str, str]:
+        """Return label and unit of a feature, such as ("days since last order", "days").
+
+        The unit "share" shows as per cent, "flag" as yes or no, "money" and currency codes (three capitals)
+        with at most two decimals; a unit is left out when the label names it, or it is "count", "number",
+        "name", "money" or empty.
+        """
+        ...
+
+
+def reason_sentence(
+    *,
+    cause: Cause,
+    entered: bool,
+    segment_name: str,
+    reasons: Sequence[Reason],
+    labels: FeatureLabels,
+    previous_name: str | None = None,
+    next_name: str | None = None,
+) -> str:
+    """Return one sentence that says what changed and which features moved, with their figures.
+
+    Both records of a move get the same sentence, so that each alone tells the whole story.
+
+    Args:
+        cause: why the customer was decided.
+        entered: the segment is entered, not left.
+        segment_name: name of the segment of this record.
+        reasons: the features behind the change, largest weight first.
+        labels: names and units of features.
+        previous_name: behaviour: name of the segment before the move; None: there was none, or an audience.
+        next_name: behaviour: name of the segment after the move; None: there is none, or an audience.
+
+    Example:
+        `Moved from Loyal to Dormant: days since last order rose to 62, orders (90 days) fell to 0.`
+    """
+    if cause == "erasure":
+        return f"Left {segment_name} because the customer's data was erased."
+    happened = _happened(entered, segment_name, previous_name, next_name) + _CIRCUMSTANCE[cause]
+    figures = _figures(reasons, labels)
+    return f"{happened}: {figures}." if figures else f"{happened}."
+
+
+_CIRCUMSTANCE: dict[Cause, str] = {
+    "event": "",
+    "time": " as time passed",
+    "model": " because the segments were recalculated",
+    "definition": " because the definition of the audience changed",
+    "erasure": "",
+}
+
+
+def _happened(entered: bool, segment_name: str, previous_name: str | None, next_name: str | None) -> str:
+    """Return the first half of the sentence, without its cause."""
+    if previous_name is not None and next_name is not None:
+        return f"Moved from {previous_name} to {next_name}"
+    return f"{'Entered' if entered else 'Left'} {segment_name}"
+
+
+def _figures(reasons: Sequence[Reason], labels: FeatureLabels) -> str:
+    """Return the reasons worth naming: the first, and others that weigh enough or have no weight.
+
+    Of features that people call the same (recent views, by half-life) the heaviest stands for all.
+    """
+    named: dict[str, str] = {}
+    for reason in reasons:
+        label, unit = labels(reason.feature)
+        if label in named or (named and reason.weight is not None and not reason.weight >= MIN_WEIGHT):
+            continue
+        named[label] = _figure(reason, label, unit)
+        if len(named) == TOP_REASONS:
+            break
+    return ", ".join(named.values())
+
+
+def _figure(reason: Reason, label: str, unit: str) -> str:
+    """Return a feature with its movement and value, such as `orders (90 days) fell to 0`."""
+    value = _shown(reason.value, label, unit)
+    looks_equal = value == _shown(reason.previous, label, unit)
+    return f"{label} {_movement(reason.previous, reason.value, unit, looks_equal=looks_equal)} {value}"
+
+
+def _movement(previous: Scalar, value: Scalar, unit: str, *, looks_equal: bool) -> str:
+    """Return the verb between a feature and its value; a move too small to see in the figures is none."""
+    if looks_equal or not (_known(previous) and _known(value)):
+        return "is"
+    if unit == "flag" or not (isinstance(value, int | float) and isinstance(previous, int | float)):
+        return "changed to"
+    return "rose to" if value > previous else "fell to"
+
+
+def _known(value: Scalar) -> bool:
+    """Tell whether a value is there: neither None nor NaN."""
+    return value is not None and (not isinstance(value, float) or isfinite(value))
+
+
+def _shown(value: Scalar, label: str, unit: str) -> str:
+    """Return a value as people write it."""
+    if value is None or not _known(value):
+        return "unknown"
+    if isinstance(value, str):
+        return value if len(value) <= MAX_VALUE_CHARS else value[: MAX_VALUE_CHARS - 1] + "…"
+    if unit == "flag" or isinstance(value, bool):
+        return "yes" if value else "no"
+    return _quantity(value, label, unit)
+
+
+def _quantity(value: float, label: str, unit: str) -> str:
+    """Return a number with its unit unless the label names it."""
+    if unit == "share":
+        return f"{_number(value * 100)} %"
+    if unit == "money":
+        return _money(value)
+    if len(unit) == 3 and unit.isupper():
+        return f"{_money(value)} {unit}"
+    return _number(value) if unit in _SILENT_UNITS or unit in label else f"{_number(value)} {unit}"
+
+
+def _money(value: float) -> str:
+    """Return an amount with two decimals, or none when it is round."""
+    text = f"{value:,.2f}".removesuffix(".00")
+    return "0" if text == "-0" else text
+
+
+def _number(value: float) -> str:
+    """Return a number with as many digits as matter: 62, 3.4, 0.04, 12,500."""
+    size = abs(value)
+    if size >= 10 or value == int(value):
+        return f"{value:,.0f}"
+    if size >= 1:
+        return f"{value:.1f}".removesuffix(".0")
+    return f"{value:.2g}" if size >= 0.001 else "0"

@@ -1,0 +1,141 @@
+"""The merger: deltas of all partitions in, numbered models and segment definitions out."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from models.clusterer import Delta, DeltaFormatError, DeltaRefusedError, LineageKind, Merger, Model
+from models.features import BY_NAME
+from streams.codec.definitions import encode_definition
+from streams.codec.output_records import Definition, Lineage
+from streams.engine import FEATURE_NAMES
+from streams.records import Record
+
+MODELS = "models"
+DEFINITIONS = "segment-definitions"
+MODEL_KEY = b"behaviour"
+WARMUP_ROWS = 500
+"""Customers learned before there is a first model."""
+EPOCH_ROWS = 20_000
+"""Rows between two versions; the first versions follow sooner, each after twice as many rows."""
+HALF_LIFE_ROWS = 200_000
+
+log = logging.getLogger(__name__)
+
+
+class Merging:
+    """State of the merger: the last published model and the deltas merged since.
+
+    Nothing is committed between two models: after a crash the deltas since the last one are merged again.
+
+    Args:
+        n_clusters: number of behaviour segments.
+        seed: seed of every random choice.
+    """
+
+    def __init__(self, n_clusters: int = 8, seed: int = 42) -> None:
+        self._n_clusters = n_clusters
+        self._seed = seed
+        self.refused = 0
+        """Deltas that could not be merged."""
+        self._merger = self._make(None)
+
+    def open(self, last_model: bytes | None) -> None:
+        """Begin from the newest record of the model log.
+
+        Raises:
+            ModelFormatError: the record is not a model.
+        """
+        self._merger = self._make(None if last_model is None else Model.from_bytes(last_model))
+
+    def _make(self, model: Model | None) -> Merger:
+        version = model.version if model is not None else 0
+        return Merger(
+            FEATURE_NAMES,
+            n_clusters=self._n_clusters,
+            warmup=WARMUP_ROWS,
+            epoch=epoch_rows(version),
+            half_life=HALF_LIFE_ROWS,
+            seed=self._seed,
+            model=model,
+        )
+
+    @property
+    def model(self) -> Model | None:
+        """Return the last model."""
+        return self._merger.model
+
+    def process(self, offset: int, value: bytes) -> None:
+        """Merge one delta; one that does not fit is logged and left out."""
+        try:
+            self._merger.merge(Delta.from_bytes(value), 0, offset)
+        except (DeltaFormatError, DeltaRefusedError) as error:
+            self.refused += 1
+            log.warning("model-deltas offset %d left out: %s", offset, error)
+
+    def take(self) -> list[Record] | None:
+        """Return a new model and its segment definitions, or None when none is due."""
+        if not self._merger.due():
+            return None
+        model = self._merger.advance()
+        self._merger.epoch = epoch_rows(model.version)
+        return [Record(MODELS, 0, MODEL_KEY, model.to_bytes()), *definitions(model)]
+
+
+def epoch_rows(version: int) -> int:
+    """Return the rows after which the version that follows is due."""
+    return min(EPOCH_ROWS, WARMUP_ROWS << min(version, 16))
+
+
+def definitions(model: Model) -> list[Record]:
+    """Return the records of a model's segments, and of those that are no more."""
+    found = [
+        Definition(
+            id=info.id,
+            set="behaviour",
+            name=info.name,
+            description=info.description,
+            centre={name: in_unit(name, value) for name, value in info.centre.items()},
+            size=round(info.count),
+            share=info.share,
+            model_version=model.version,
+            lineage=_lineage(model, info.number),
+        )
+        for info in model.segments
+    ]
+    alive = {info.number for info in model.segments}
+    gone = sorted({event.number for event in model.lineage} - alive)
+    found += [
+        Definition(
+            id=f"b-{number}",
+            set="behaviour",
+            name=f"b-{number} (ended)",
+            description="This segment is no more.",
+            size=0,
+            share=0.0,
+            model_version=model.version,
+            lineage=_lineage(model, number),
+        )
+        for number in gone
+    ]
+    return [Record(DEFINITIONS, 0, d.id.encode(), encode_definition(d)) for d in found]
+
+
+def in_unit(feature: str, value: float) -> float:
+    """Return a transformed value in the feature's own unit."""
+    return math.expm1(value) if BY_NAME[feature].transform == "log1p" else value
+
+
+def _lineage(model: Model, number: int) -> tuple[Lineage, ...]:
+    """Return what this version did to a segment: its own steps, and those that it absorbed."""
+    steps = []
+    for event in model.lineage:
+        if event.number == number and event.kind is not LineageKind.ABSORBED:
+            origins = [f"b-{event.other}"] if event.other else []
+            steps.append(Lineage(event.kind.value, origins, model.version))
+        elif event.number == number:
+            steps.append(Lineage("died", [], model.version))
+        elif event.kind is LineageKind.ABSORBED and event.other == number:
+            steps.append(Lineage("absorbed", [f"b-{event.number}"], model.version))
+    return tuple(steps)

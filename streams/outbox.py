@@ -1,0 +1,137 @@
+"""What a commit writes: the changed rows of a partition and its output records."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.profiles import HOT_BYTES, Slab
+from streams.codec import profile_rows as codec
+from streams.codec.changes import Change, encode_change
+from streams.codec.membership import Behaviour, encode_membership
+from streams.codec.output_records import Origin
+from streams.partition import NOWHERE, Partition
+from streams.records import INPUT_TOPICS, Batch, Record
+
+CHANGELOG = "profiles-changelog"
+CHANGES = "segment-changes"
+BACKFILL = "segment-changes-backfill"
+MEMBERSHIPS = "segments"
+DELTAS = "model-deltas"
+
+
+class Rules(Protocol):
+    """What the outbox has to know of the deployment."""
+
+    @property
+    def app_id(self) -> str:
+        """Name of the deployment."""
+        ...
+
+    @property
+    def run_id(self) -> str:
+        """The run that sends the records."""
+        ...
+
+    @property
+    def origin(self) -> Origin | None:
+        """Origin of all records; None: live or catchup, by age."""
+        ...
+
+    @property
+    def catchup_after_ms(self) -> int:
+        """Age at the commit from which a change is a catchup."""
+        ...
+
+
+def take(part: Partition, slab: Slab, rules: Rules, received_at_ms: int) -> Batch:
+    """Return what the partition has to write, and forget it."""
+    records = list(part.dead_letters)
+    records.extend(_rows(part, slab))
+    for change in part.changes:
+        records.append(_change(part.number, change, rules, received_at_ms))
+    for key, change in part.changed.items():
+        records.append(Record(MEMBERSHIPS, part.number, key, _membership(change)))
+    for key in part.gone:
+        if key not in part.index:
+            records.append(Record(MEMBERSHIPS, part.number, key, None))
+            records.append(Record(CHANGELOG, part.number, codec.HOT_PREFIX + key, None))
+            records.append(Record(CHANGELOG, part.number, codec.COLD_PREFIX + key, None))
+    for mark in part.fresh_erased:
+        value = codec.encode_erased(*part.erased[mark])
+        records.append(Record(CHANGELOG, part.number, codec.ERASED_PREFIX + mark, value))
+    for space, code, name in part.names.fresh:
+        records.append(Record(CHANGELOG, part.number, codec.name_key(space, code), name.encode()))
+    for delta in part.accumulator.take():
+        records.append(Record(DELTAS, 0, str(part.number).encode(), delta.to_bytes()))
+    records.append(Record(CHANGELOG, part.number, codec.META_KEY, codec.encode_meta(_meta(part))))
+    batch = Batch(records, part.pending)
+    _forget(part)
+    return batch
+
+
+def _forget(part: Partition) -> None:
+    part.pending, part.moved = 0, False
+    part.hot, part.cold, part.gone, part.fresh_erased = [], [], [], []
+    part.changes, part.changed, part.dead_letters = [], {}, []
+    part.names.fresh.clear()
+
+
+def _rows(part: Partition, slab: Slab) -> list[Record]:
+    """Return the changelog records of the blocks that changed."""
+    records = []
+    for prefix, dirty, block in (
+        (codec.HOT_PREFIX, part.hot, slice(0, HOT_BYTES)),
+        (codec.COLD_PREFIX, part.cold, slice(HOT_BYTES, None)),
+    ):
+        rows = _unique(dirty)
+        version = codec.VERSION_BYTE
+        width = (block.stop or slab.bytes.shape[1]) - block.start
+        data = slab.bytes[rows, block].tobytes()
+        for i, key in enumerate(slab.keys(rows.tolist())):
+            value = version + data[i * width : (i + 1) * width]
+            records.append(Record(CHANGELOG, part.number, prefix + key, value))
+    return records
+
+
+def _unique(dirty: list[NDArray[np.intp]]) -> NDArray[np.intp]:
+    return np.unique(np.concatenate(dirty)) if dirty else np.empty(0, np.intp)
+
+
+def _change(partition: int, change: Change, rules: Rules, received_at_ms: int) -> Record:
+    aged = received_at_ms - change.timestamp_ms > rules.catchup_after_ms
+    origin: Origin = rules.origin or ("catchup" if aged else "live")
+    value, headers = encode_change(
+        change, received_at_ms=received_at_ms, origin=origin, run_id=rules.run_id, space_id=rules.app_id
+    )
+    topic = BACKFILL if origin == "backfill" else CHANGES
+    return Record(topic, partition, change.customer_id.encode(), value, headers)
+
+
+def _membership(change: Change) -> bytes:
+    return encode_membership(
+        customer_id=change.customer_id,
+        sequence=change.sequence,
+        updated_at_ms=change.timestamp_ms,
+        behaviour=Behaviour(
+            change.segment_id, change.segment_name, change.since_ms, change.confidence, change.model_version
+        ),
+        audiences=(),
+        features=change.features,
+    )
+
+
+def _meta(part: Partition) -> codec.Meta:
+    return codec.Meta(
+        stream_ms=part.stream_ms,
+        anchor_ms=part.anchor_ms,
+        tick_ms=part.tick_ms,
+        model_version=part.model.version if part.model else 0,
+        positions={t: p for t, p in zip(INPUT_TOPICS, part.positions, strict=True) if p != NOWHERE},
+        counted=part.counted,
+        dead=part.dead,
+        duplicates=part.duplicates,
+        erased=part.ignored,
+    )

@@ -1,0 +1,88 @@
+"""All that is known of customers, as tables: for Parquet files and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from models.features import FEATURES, View, evaluate
+from models.profiles import gather
+from streams.decisions import scalar
+from streams.engine import Engine
+from streams.partition import Partition
+
+SLICE = 65_536
+"""Customers per table."""
+
+
+def tables(engine: Engine, at_ms: int | None = None) -> Iterator[pa.Table]:
+    """Yield every customer's features and memberships, partition by partition.
+
+    Columns: customer_id, sequence, behaviour, behaviour_name, behaviour_since, model_version, audiences, and one
+    per feature; unknown values are null.
+
+    Args:
+        engine: with restored or processed partitions.
+        at_ms: the time to look at them; None: each partition's stream time. Never before a customer's last event.
+    """
+    for number in sorted(engine.parts):
+        part = engine.parts[number]
+        keys = sorted(part.index)
+        for start in range(0, len(keys), SLICE):
+            yield _table(engine, part, keys[start : start + SLICE], at_ms)
+
+
+def _table(engine: Engine, part: Partition, keys: list[bytes], at_ms: int | None) -> pa.Table:
+    rows = np.array([part.index[key] for key in keys], np.intp)
+    r = gather(engine.slab.rows, rows)
+    now = np.maximum(r["last_seen"], part.stream_ms if at_ms is None else at_ms)
+    segments = {s.number: s.name for s in part.model.segments} if part.model else {}
+    numbers = r["behaviour"].tolist()
+    since = np.where(r["behaviour"] > 0, r["behaviour_since"], 0).astype("datetime64[ms]")
+    columns: dict[str, Any] = {
+        "customer_id": pa.array([key.decode() for key in keys]),
+        "sequence": pa.array(r["sequence"].astype(np.int64)),
+        "behaviour": pa.array([f"b-{n}" if n else None for n in numbers], pa.string()),
+        "behaviour_name": pa.array([segments.get(n) for n in numbers], pa.string()),
+        "behaviour_since": pa.array(since, pa.timestamp("ms", "UTC"), mask=r["behaviour"] == 0),
+        "model_version": pa.array(r["model_version"].astype(np.int64)),
+        "audiences": pa.array([[] for _ in keys], pa.list_(pa.string())),
+    }
+    values = evaluate(View(r, now, engine.calendar))
+    for feature in FEATURES:
+        column = values[feature.name]
+        if feature.namespace is not None:
+            columns[feature.name] = pa.array([scalar(feature, v, part.names) for v in column.tolist()], pa.string())
+        else:
+            columns[feature.name] = pa.array(column, pa.float64(), mask=np.isnan(column))
+    return pa.table(columns)
+
+
+def profile_of(engine: Engine, customer: str, at_ms: int | None = None) -> dict[str, Any] | None:
+    """Return one customer's features by name, None for unknown values; None if there is no such customer."""
+    key = customer.encode()
+    for part in engine.parts.values():
+        row = part.index.get(key)
+        if row is None:
+            continue
+        r = gather(engine.slab.rows, np.array([row]))
+        now = np.maximum(r["last_seen"], part.stream_ms if at_ms is None else at_ms)
+        values = evaluate(View(r, now, engine.calendar))
+        return {f.name: scalar(f, float(values[f.name][0]), part.names) for f in FEATURES}
+    return None
+
+
+def segment_sizes(engine: Engine) -> dict[int, int]:
+    """Return the number of customers by number of their behaviour segment, 0 for none."""
+    sizes: dict[int, int] = {}
+    for part in engine.parts.values():
+        rows = np.fromiter(part.index.values(), np.intp, len(part.index))
+        numbers, counts = np.unique(engine.slab.rows["behaviour"][rows], return_counts=True)
+        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            sizes[number] = sizes.get(number, 0) + count
+    return sizes
+
+

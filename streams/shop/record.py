@@ -1,0 +1,87 @@
+"""A record of an input topic as a shop would send it, and the account of what was read to make it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FIRST_PLACES = 5
+"""Places kept for each reason in a report; later rows are only counted."""
+
+
+@dataclass(slots=True)
+class ShopRecord:
+    """One record for an input topic."""
+
+    topic: int
+    """Index into `streams.records.INPUT_TOPICS`."""
+    key: bytes
+    """customer_id as UTF-8; empty when a recorded line does not tell it."""
+    value: bytes
+    """JSON object of the input contract; recorded lines of our own schema pass unchanged, broken or not."""
+    time_ms: int
+    """Event time in epoch milliseconds."""
+
+
+@dataclass(slots=True)
+class Skipped:
+    """Rows left out for one reason."""
+
+    count: int = 0
+    places: list[str] = field(default_factory=list)
+    """The first `FIRST_PLACES` rows as `file:line`; lines count from 1 and a header is one."""
+
+
+@dataclass(slots=True)
+class ReadReport:
+    """What became of the rows of the files that were read; filled while they are read."""
+
+    progress: Callable[[int, int], None] | None = None
+    """Called now and then with `bytes_read` and `bytes_total`."""
+    rows: int = 0
+    """Rows read, headers and empty lines not counted."""
+    records: int = 0
+    """Records made; several rows may make one (an invoice)."""
+    bytes_read: int = 0
+    """Of the files as they lie on the disk."""
+    bytes_total: int = 0
+    skipped: dict[str, Skipped] = field(default_factory=dict)
+    """By reason."""
+
+    def skip(self, reason: str, path: Path, line: int) -> None:
+        """Count a row that makes no record."""
+        entry = self.skipped.setdefault(reason, Skipped())
+        entry.count += 1
+        if len(entry.places) < FIRST_PLACES:
+            entry.places.append(f"{path.name}:{line}")
+
+    def advance(self, bytes_read: int) -> None:
+        """Note how far the files are read and tell it."""
+        self.bytes_read = bytes_read
+        if self.progress is not None:
+            self.progress(bytes_read, self.bytes_total)
+
+    @property
+    def skipped_rows(self) -> int:
+        """Return how many rows were skipped for any reason."""
+        return sum(entry.count for entry in self.skipped.values())
+
+    def lines(self) -> list[str]:
+        """Return the report as lines of text: the totals, then the reasons, the commonest first."""
+        told = [f"{self.rows:,} rows read, {self.records:,} records made, {self.skipped_rows:,} rows skipped"]
+        for reason, entry in sorted(self.skipped.items(), key=lambda item: (-item[1].count, item[0])):
+            more = ", …" if entry.count > len(entry.places) else ""
+            told.append(f"  {reason}: {entry.count:,} ({', '.join(entry.places)}{more})")
+        return told
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the report as plain values for JSON."""
+        return {
+            "rows": self.rows,
+            "records": self.records,
+            "skipped": {
+                reason: {"rows": entry.count, "first": list(entry.places)}
+                for reason, entry in sorted(self.skipped.items())
+            },
+        }

@@ -1,0 +1,161 @@
+"""From fetched records to chunks: when to fetch what, how long to wait, what goes into the next chunk."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.errors import InterlockError
+from streams.merge_part import MergePart
+from streams.transport import fetch
+from streams.transport.alignment import Fetched
+from streams.transport.chunk import Chunk, Piece, message
+from streams.transport.ownership import Ownership
+from streams.transport.part import OutOfStepError, Part, State
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT_S = 0.05
+"""A record waits at most this long for a worthwhile chunk."""
+PAUSE_S = 0.02
+"""After a small chunk: each fetch and each chunk has a price of its own."""
+FETCH_TIMEOUT_S = 0.1
+BUFFER_LEAST = 1_000
+"""A topic of a partition buffers at least this many records before it is paused."""
+FRESH_MS = 5_000
+"""The end of a topic is known if the broker answered within this time."""
+
+
+class Collector:
+    """Fills the partitions' buffers and cuts chunks off them."""
+
+    def __init__(self, ownership: Ownership, merge_part: MergePart | None) -> None:
+        self._ownership = ownership
+        self._merge_part = merge_part
+        self._target = ownership.settings.max_chunk
+        self._waiting_since: float | None = None
+        self._last = 0
+        self._numbers = {
+            ownership.topic_partition(topic, 0).topic: topic for topic in range(len(ownership.topics))
+        }
+
+    async def collect(self, client: AIOKafkaConsumer) -> None:
+        """Take in what is fetched; when nothing is, wait for a fetch.
+
+        Raises:
+            KafkaError: the broker refuses to be read.
+            OutOfStepError: records are missing or come twice.
+        """
+        self._steer(client)
+        drained = fetch.drain(client, self._wanted)
+        if not drained and not self._releasable():
+            await fetch.wait_for_records(client, FETCH_TIMEOUT_S)
+            drained = fetch.drain(client, self._wanted)
+        now_s = time.monotonic()
+        for tp, got in drained.items():
+            if self._merge_part is not None and tp == self._merge_part.source:
+                self._merge_part.add(got)
+            else:
+                await self._add(client, tp, got, now_s)
+        self._learn_ends(client, now_s)
+
+    def _wanted(self, tp: TopicPartition) -> bool:
+        """Return whether the partition may be drained, asked at the very moment it would be."""
+        if self._merge_part is not None and tp == self._merge_part.source:
+            return self._merge_part.active
+        part = self._ownership.parts.get(tp.partition)
+        return part is not None and part.state is State.ACTIVE and self._has_room(part, self._numbers[tp.topic])
+
+    def _has_room(self, part: Part, topic: int) -> bool:
+        return part.aligner.waiting(topic) < self._bound()
+
+    def _bound(self) -> int:
+        return max(BUFFER_LEAST, 2 * self._target // max(1, len(self._ownership.parts)))
+
+    def _steer(self, client: AIOKafkaConsumer) -> None:
+        """Pause topics whose buffer is full: unread answers would hold up the fetches of all others."""
+        paused = client._subscription.paused_partitions()  # noqa: SLF001 - the public one copies a set
+        for part in self._ownership.active():
+            for topic in range(part.topics):
+                tp = self._ownership.topic_partition(topic, part.number)
+                if self._has_room(part, topic) == (tp in paused):
+                    (client.resume if tp in paused else client.pause)(tp)
+
+    async def _add(self, client: AIOKafkaConsumer, tp: TopicPartition, got: Fetched, now_s: float) -> None:
+        part = self._ownership.parts[tp.partition]
+        topic, epoch = self._numbers[tp.topic], part.epoch
+        if got.start != part.aligner.end(topic):
+            await self._explain_gap(client, tp, part.aligner.end(topic), got.start)
+            if not part.accepts(epoch):
+                return
+            part.aligner.skip(topic, got.start)
+        part.aligner.add(topic, got, now_s)
+
+    async def _explain_gap(self, client: AIOKafkaConsumer, tp: TopicPartition, expected: int, start: int) -> None:
+        """Accept a gap that retention has made.
+
+        Raises:
+            InterlockError: the topic was deleted and made anew.
+            OutOfStepError: records got lost on the way, by us.
+        """
+        if start < expected:
+            raise InterlockError(
+                f"{tp.topic} partition {tp.partition} ends before offset {expected}, where we were: it was deleted "
+                "and made anew, or lost data; start a new LIVE_SEGMENTS_APP_ID or restore the topic"
+            )
+        begin = (await client.beginning_offsets([tp]))[tp]
+        if start > begin:
+            raise OutOfStepError(f"{tp} went from {expected} to {start}, though the broker has it from {begin}")
+        log.warning("%s: offsets %d to %d were deleted before they were read", tp, expected, start - 1)
+
+    def _learn_ends(self, client: AIOKafkaConsumer, now_s: float) -> None:
+        oldest_ms = self._ownership.clock.now_ms() - FRESH_MS
+        for part in self._ownership.active():
+            for topic in range(part.topics):
+                tp = self._ownership.topic_partition(topic, part.number)
+                known = fetch.answered_at_ms(client, tp) >= oldest_ms
+                part.aligner.heard(topic, fetch.end_offset(client, tp) if known else None, now_s)
+
+    def _releasable(self) -> int:
+        now_s = time.monotonic()
+        return sum(part.aligner.releasable(now_s) for part in self._ownership.hungry())
+
+    def next_message(self, generation: int) -> Any:
+        """Return the next chunk as a Faust message, None when it is better to wait."""
+        if self._merge_part is not None and (deltas := self._merge_part.next_deltas()) is not None:
+            source = self._merge_part.source
+            return message(deltas, source.topic, source.partition, generation, time.monotonic())
+        now_s = time.monotonic()
+        ready = [(part, part.aligner.releasable(now_s)) for part in self._ownership.hungry()]
+        total = sum(count for _, count in ready)
+        if not total:
+            self._waiting_since, self._last = None, 0
+            return None
+        if self._waiting_since is None:
+            self._waiting_since = now_s
+        if total < self._target // 2 and now_s - self._waiting_since < LONGEST_WAIT_S:
+            return None
+        self._waiting_since = None
+        pieces = self._cut([(part, count) for part, count in ready if count], total, now_s)
+        self._last = sum(len(piece.raw) for _, _, piece in pieces)
+        first, _, piece = pieces[0]
+        topic = self._ownership.topic_partition(piece.raw.topic[0], first.number)
+        return message(Chunk(pieces), topic.topic, topic.partition, generation, now_s)
+
+    def _cut(self, ready: list[tuple[Part, int]], total: int, now_s: float) -> list[Piece]:
+        """Share the chunk out to the partitions in proportion to what they have."""
+        share = min(1.0, self._target / total)
+        pieces = []
+        for part, count in ready:
+            piece = part.aligner.release(part.number, max(1, round(count * share)), now_s)
+            if piece is not None:
+                part.unprocessed += len(piece.raw)
+                pieces.append((part, part.epoch, piece))
+        return pieces
+
+    def pause_s(self) -> float:
+        """Return how long to leave the loop to others before the next fetch."""
+        return 0 if self._last >= self._target // 2 else PAUSE_S

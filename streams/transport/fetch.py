@@ -1,0 +1,99 @@
+"""Read fetched records as columns, straight from aiokafka's fetcher.
+
+aiokafka builds an object for each record, which is half the cost of a no-op worker. `drain` walks the
+record batches itself. It relies on the fetcher's insides, hence the pinned version; aborted
+transactions and markers are told apart as `PartitionRecords` does. It is synchronous: whoever calls it
+decides at that very moment which partitions may be drained, so no rebalance comes between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.errors import CorruptRecordException
+
+from streams.transport.alignment import Fetched
+
+
+async def wait_for_records(consumer: AIOKafkaConsumer, timeout_s: float) -> None:
+    """Return when records may have arrived, at the latest after the timeout.
+
+    Raises:
+        KafkaError: the group coordinator refuses us (authorization).
+    """
+    waiter = consumer._fetcher._create_fetch_waiter()  # noqa: SLF001 - see the module
+    done, _ = await asyncio.wait([waiter], timeout=timeout_s)
+    if not done:
+        waiter.cancel()
+    else:
+        waiter.result()
+
+
+def drain(
+    consumer: AIOKafkaConsumer, wanted: Callable[[TopicPartition], bool]
+) -> dict[TopicPartition, Fetched]:
+    """Take what is fetched of the wanted partitions and move their positions behind it.
+
+    Raises:
+        KafkaError: the broker refused a fetch (authorization, a record beyond the fetch size, CRC).
+    """
+    fetcher = consumer._fetcher  # noqa: SLF001 - see the module
+    drained: dict[TopicPartition, Fetched] = {}
+    for tp in list(fetcher._records):  # noqa: SLF001 - see the module
+        result = fetcher._records[tp]  # noqa: SLF001 - see the module
+        if not wanted(tp):
+            continue
+        del fetcher._records[tp]  # noqa: SLF001 - see the module
+        fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001 - asks for the next fetch
+        if type(result) is not FetchResult:
+            result.check_raise()
+        elif result.check_assignment(tp) and result.has_more():
+            drained[tp] = _columns(tp, result._partition_records)  # noqa: SLF001 - see the module
+            result._update_position()  # noqa: SLF001 - see the module
+    return drained
+
+
+def _columns(tp: TopicPartition, part: Any) -> Fetched:
+    """Return all records of a fetch answer; control batches and aborted ones are holes."""
+    position = part.next_fetch_offset
+    got = Fetched(position, position)
+    while part._records.has_next():  # noqa: SLF001 - see the module
+        batch = part._records.next_batch()  # noqa: SLF001 - see the module
+        if part._check_crcs and not batch.validate_crc():  # noqa: SLF001 - see the module
+            raise CorruptRecordException(f"Invalid CRC - {tp}")
+        if not _is_skipped(part, batch):
+            records = [record for record in batch if record.offset >= position]
+            got.offsets += [record.offset for record in records]
+            got.timestamps += [record.timestamp for record in records]
+            got.keys += [record.key for record in records]
+            got.values += [record.value for record in records]
+        position = batch.next_offset
+    got.end = part.next_fetch_offset = position
+    return got
+
+
+def _is_skipped(part: Any, batch: Any) -> bool:
+    """Return whether a batch holds no records for us; keeps the list of aborted producers."""
+    if part._isolation_level == READ_COMMITTED and batch.producer_id is not None:  # noqa: SLF001 - see the module
+        part._consume_aborted_up_to(batch.base_offset)  # noqa: SLF001 - see the module
+        if batch.is_control_batch and part._contains_abort_marker(batch):  # noqa: SLF001 - see the module
+            part._aborted_producers.discard(batch.producer_id)  # noqa: SLF001 - see the module
+        if batch.is_transactional and batch.producer_id in part._aborted_producers:  # noqa: SLF001 - see the module
+            return True
+    return bool(batch.is_control_batch)
+
+
+def end_offset(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int | None:
+    """Return where the partition ends for us as of the last fetch answer; None: not known yet."""
+    state = consumer._subscription._assigned_state(tp)  # noqa: SLF001 - see the module
+    ends = [end for end in (state.highwater, state.lso) if end is not None and end >= 0]
+    return min(ends) if ends else None
+
+
+def answered_at_ms(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
+    """Return the wall time of the last fetch answer in epoch milliseconds, 0 when there was none."""
+    return int(consumer._subscription._assigned_state(tp).timestamp or 0)  # noqa: SLF001 - see the module

@@ -1,0 +1,124 @@
+"""One producer and its transactions: records and input offsets become visible together or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from streams.errors import LiveSegmentsError
+from streams.records import Record
+from streams.settings import Settings
+from streams.transport.clients import new_producer
+
+Offsets = Mapping[TopicPartition, int]
+PlainCommit = Callable[[dict[TopicPartition, OffsetAndMetadata]], Awaitable[None]]
+
+
+class Transactor:
+    """Writes batches for one owner.
+
+    Starting it fences whoever used the same transactional id before: their open transaction is
+    aborted, and all they write from then on is refused.
+    """
+
+    def __init__(self, settings: Settings, transactional_id: str) -> None:
+        self._prefix = settings.topic_prefix
+        self._group = settings.app_id
+        self._producer: AIOKafkaProducer = new_producer(settings, transactional_id)
+
+    async def start(self) -> None:
+        """Fence; returns when the former owner's transaction is aborted or completed.
+
+        Raises:
+            KafkaError: no broker answers, or the id is not allowed.
+        """
+        await self._producer.start()
+
+    async def stop(self, timeout_s: float = 5.0) -> None:
+        """Close the connections; never raises."""
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._producer.stop(), timeout_s)
+
+    async def commit(self, records: Sequence[Record], offsets: Offsets, timestamp_ms: int) -> int:
+        """Write the records and the offsets in one transaction; returns the bytes written.
+
+        Raises:
+            KafkaError: nothing of it is visible, or it is unknown whether all of it is.
+            LiveSegmentsError: a record is larger than a batch.
+        """
+        await self._producer.begin_transaction()
+        sent, size = await self._send(records, timestamp_ms)
+        if offsets:  # an empty dict is refused
+            stored = {tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
+            await self._producer.send_offsets_to_transaction(stored, self._group)
+        for future in sent:  # commit_transaction succeeds although a batch failed
+            await future
+        await self._producer.commit_transaction()
+        return size
+
+    async def abort(self) -> None:
+        """Try to abort what is open, so that readers need not wait for the timeout; never raises."""
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._producer.abort_transaction(), 3)
+
+    async def _send(self, records: Sequence[Record], timestamp_ms: int) -> tuple[list[asyncio.Future[object]], int]:
+        """Hand all records to the producer's sender; each topic partition's stay in order."""
+        sent: list[asyncio.Future[object]] = []
+        size = 0
+        for (topic, partition), group in _by_partition(records).items():
+            name, index = self._prefix + topic, 0
+            while index < len(group):
+                batch = self._producer.create_batch()
+                start = index
+                while index < len(group) and _append(batch, group[index], timestamp_ms):
+                    index += 1
+                if index == start:
+                    raise LiveSegmentsError(
+                        f"a record for {name} is larger than a batch ({len(group[index].value or b'')} bytes)"
+                    )
+                batch.close()
+                size += batch.size()
+                sent.append(await self._producer.send_batch(batch, name, partition=partition))
+        return sent, size
+
+
+class PlainWriter(Transactor):
+    """For brokers without transactions: first the records, then the offsets; at least once."""
+
+    def __init__(self, settings: Settings, plain_commit: PlainCommit) -> None:
+        self._prefix = settings.topic_prefix
+        self._producer = new_producer(settings, None)
+        self._plain_commit = plain_commit
+
+    async def commit(self, records: Sequence[Record], offsets: Offsets, timestamp_ms: int) -> int:
+        """Write the records, wait until they are stored, then commit the offsets."""
+        sent, size = await self._send(records, timestamp_ms)
+        for future in sent:
+            await future
+        if offsets:
+            await self._plain_commit({tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()})
+        return size
+
+    async def abort(self) -> None:
+        """Do nothing: there is nothing to abort."""
+
+
+def _by_partition(records: Sequence[Record]) -> dict[tuple[str, int], list[Record]]:
+    groups: dict[tuple[str, int], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.topic, record.partition), []).append(record)
+    return groups
+
+
+def _append(batch: object, record: Record, timestamp_ms: int) -> bool:
+    """Return whether the record still fits."""
+    return (
+        batch.append(  # type: ignore[attr-defined] # aiokafka has no types
+            timestamp=timestamp_ms, key=record.key, value=record.value, headers=list(record.headers)
+        )
+        is not None
+    )

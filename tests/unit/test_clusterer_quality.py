@@ -1,0 +1,60 @@
+"""Segments are as good as those of batch k-means on all rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.clusterer import SegmentClusterer
+from tests.clusterer_samples import adjusted_rand, batch_cost, mixture, partition_cost
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_mixture_is_found(seed: int) -> None:
+    """Eight unequal groups in mixed units are found (ARI >= .99) at the cost of batch k-means++ (ratio <= 1.01)."""
+    rows, group = mixture(seed, 6000)
+    clusterer = SegmentClusterer(warmup=500, epoch=1000)
+    clusterer.learn_many(rows[:4500])
+    window, truth = rows[4500:], group[4500:]
+    label = clusterer.predict_many(window)
+    standard = (window - rows.mean(0)) / rows.std(0)
+
+    assert adjusted_rand(truth, label) >= 0.99
+    assert partition_cost(standard, label) <= 1.01 * batch_cost(standard, 8, seed)
+
+
+def test_numbers_are_stable_on_a_stationary_stream() -> None:
+    """Versions on a stationary stream move at most one in a thousand fixed rows to another number."""
+    rows, _ = mixture(4, 9000)
+    probe = rows[:1000]
+    clusterer = SegmentClusterer(warmup=500, epoch=1000)
+    clusterer.learn_many(rows[:2500])
+    before = clusterer.predict_many(probe)
+    clusterer.learn_many(rows[2500:])
+
+    assert clusterer.model is not None
+    assert clusterer.model.version == 9
+    assert float((before != clusterer.predict_many(probe)).mean()) <= 0.001
+
+
+def test_jumping_groups_are_followed() -> None:
+    """After three of eight groups have jumped, the segments are found again (ARI >= .98 after five epochs)."""
+    rows, group = mixture(5, 12_000)
+    units = rows.std(0)
+    later = np.arange(len(rows)) >= 6000
+    rows[later & (group < 3)] += np.array([3.0, -3.0, 2.0, 3.0, -2.0, 3.0]) * units
+    clusterer = SegmentClusterer(warmup=500, epoch=1000, half_life=5000)
+    clusterer.learn_many(rows[:11_000])
+
+    assert adjusted_rand(group[11_000:], clusterer.predict_many(rows[11_000:])) >= 0.98
+
+
+def test_scale_of_early_rows_is_corrected() -> None:
+    """A warm-up of untypical rows (all close together) does not spoil the scale for ever."""
+    rows, group = mixture(6, 9000)
+    early = rows[group == 0][:500]
+    clusterer = SegmentClusterer(warmup=500, epoch=1000, half_life=5000)
+    clusterer.learn_many(early)
+    clusterer.learn_many(rows[:8000])
+
+    assert adjusted_rand(group[8000:], clusterer.predict_many(rows[8000:])) >= 0.97
