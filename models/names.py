@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
-
 NAMESPACES = ("category", "brand", "channel", "device", "country", "city", "gender", "loyalty_tier")
 """Dictionaries of a partition; the position is the namespace's number in the changelog."""
 MAX_NAMES = 60_000
@@ -52,5 +50,3 @@ class Names:
     def all(self) -> list[tuple[str, int, str]]:
         """Return (namespace, code, name) of all names."""
         return [(space, code, name) for space, codes in self._codes.items() for name, code in codes.items()]
-
-

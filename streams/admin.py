@@ -73,10 +73,9 @@ class Admin:
         try:
             self._ask(future.result)
         except LiveSegmentsError as error:
-            cause = error.__cause__
-            if isinstance(cause, KafkaException) and cause.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
-                return False
-            raise
+            if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+            return False
         return True
 
     def wait_for(self, names: list[str]) -> None:
@@ -97,8 +96,18 @@ class Admin:
         if not names:
             return {}
         asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-        futures = self._client.describe_configs(asked, request_timeout=self._timeout_s)
-        answers = {resource.name: self._ask(future.result) for resource, future in futures.items()}
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            futures = self._client.describe_configs(asked, request_timeout=self._timeout_s)
+            try:
+                answers = {resource.name: self._ask(future.result) for resource, future in futures.items()}
+            except LiveSegmentsError as error:
+                # one node told us of a topic and another, which was asked now, has yet to hear of it
+                if _code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                break
         return {name: {key: entry.value for key, entry in answer.items()} for name, answer in answers.items()}
 
     def _topics(self) -> Any:
@@ -135,6 +144,12 @@ _UNREACHABLE = frozenset(
         KafkaError.BROKER_NOT_AVAILABLE,
     }
 )
+
+
+def _code(error: LiveSegmentsError) -> int | None:
+    """Return Kafka's code of the error that `_ask` turned into this one."""
+    cause = error.__cause__
+    return cause.args[0].code() if isinstance(cause, KafkaException) else None
 
 
 def _has_leaders(topic: Any) -> bool:

@@ -52,9 +52,7 @@ class Decided:
 @lru_cache(maxsize=512)
 def label(feature: str) -> tuple[str, str]:
     """Return label and unit of a feature for a sentence."""
-    known = BY_NAME[feature]
-    unit = known.unit if known.unit in {"share", "days", "minutes"} else ""
-    return known.label, unit
+    return BY_NAME[feature].label, BY_NAME[feature].unit
 
 
 def scalar(feature: Feature, value: float, names: Names) -> Scalar:
@@ -99,6 +97,16 @@ def changes_of(
         customer = key.decode()
         at, sequence = int(moves.at[i]), int(moves.sequence[i])
         shown = {f.name: scalar(f, float(features[f.name][i]), moves.names[i]) for f in main}
+        move_id = None if old_id is None else message_id(customer, "move", sequence, run_id, at)
+        reason = reason_sentence(
+            cause=cause,
+            entered=True,
+            segment_name=new.name,
+            reasons=reasons,
+            labels=label,
+            previous_name=old_name,
+            next_name=new.name,
+        )
         records = []
         for entered in (False, True):
             if not entered and old_id is None:
@@ -114,20 +122,12 @@ def changes_of(
                     entered=entered,
                     previous_segment=old_id,
                     next_segment=new.id,
-                    move_id=message_id(customer, "move", int(moves.sequence[i]), run_id, at),
+                    move_id=move_id,
                     since_ms=at if entered else int(moves.since[i]),
                     timestamp_ms=at,
                     sequence=sequence,
                     cause=cause,
-                    reason=reason_sentence(
-                        cause=cause,
-                        entered=entered,
-                        segment_name=name,
-                        reasons=reasons,
-                        labels=label,
-                        previous_name=old_name,
-                        next_name=new.name,
-                    ),
+                    reason=reason,
                     confidence=float(moves.confidence[i]),
                     model_version=model.version,
                     definitions_version=0,

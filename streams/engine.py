@@ -7,63 +7,36 @@ result does not depend on where chunks or commits happen to end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.calendar import DAY_MS, HOUR_MS, Calendar
+from models.calendar import Calendar
 from models.clusterer import Accumulator, Model
-from models.events import I64, Bool, Events, Kind
-from models.features import BY_NAME, CLUSTERED, View, vectors
-from models.hysteresis import decide
-from models.profiles import HOT_BYTES, Columns, Slab, Updated, gather, update
+from models.events import Events, Kind
+from models.features import CLUSTERED
+from models.profiles import HOT_BYTES, Columns, Slab, update
 from streams.clock import Clock
 from streams.codec import profile_rows as rows_codec
-from streams.codec.changes import Change, Trigger
+from streams.codec.changes import Change
 from streams.codec.dead_letters import encode_dead_letter
 from streams.codec.events import Decoder
 from streams.codec.guards import PartitionerCheck, UnusableShare
-from streams.codec.output_records import Cause, Origin
 from streams.coding import to_columns
-from streams.decisions import Decided, changes_of
+from streams.decider import Chunk, Decider
 from streams.errors import LiveSegmentsError
 from streams.observer import NO_OBSERVER, EngineObserver
 from streams.outbox import take
 from streams.partition import NOWHERE, Partition
 from streams.records import INPUT_TOPICS, Batch, RawBatch
+from streams.rules import EngineRules
 
 FEATURE_NAMES = tuple(f.name for f in CLUSTERED)
+"""The columns of the clusterer's rows."""
 KEPT_MODELS = 64
 """Model versions kept for partitions that have not adopted a newer one."""
-SWEEP_SLICE = 8192
-"""Customers decided at a time in a sweep."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineRules:
-    """What a deployment says about the engine."""
-
-    app_id: str
-    margin: float = 0.2
-    """Share by which another segment must be nearer before a customer moves."""
-    min_events: int = 3
-    """Events before a customer without orders gets a segment; an order suffices."""
-    sweep_ms: int = 30_000
-    """The tick interval near the wall clock, and the grid of due times."""
-    catchup_sweep_ms: int = HOUR_MS
-    """The tick interval while stream time is more than `catchup_after_ms` behind the wall clock."""
-    catchup_after_ms: int = HOUR_MS
-    main_features: tuple[str, ...] = ()
-    erasure_key: str = "live-segments"
-    run_id: str = "live"
-    origin: Origin | None = None
-    """Origin of all records; None: live or catchup, by age at the commit."""
-    max_unusable_share: float = 0.9
-    capacity: int = 1 << 23
-    """Most customers in memory."""
 
 
 @dataclass(slots=True)
@@ -78,6 +51,7 @@ class Engine:
     observer: EngineObserver = NO_OBSERVER
     parts: dict[int, Partition] = field(default_factory=dict)
     slab: Slab = field(init=False)
+    decider: Decider = field(init=False)
     unusable: UnusableShare = field(init=False)
     models: dict[int, Model] = field(default_factory=dict)
     newest: Model | None = None
@@ -85,6 +59,7 @@ class Engine:
     def __post_init__(self) -> None:
         """Reserve the slab."""
         self.slab = Slab(self.rules.capacity)
+        self.decider = Decider(self.slab, self.rules, self.calendar, self.observer)
         self.unusable = UnusableShare(self.rules.max_unusable_share)
 
     # ---- life of a partition ------------------------------------------------------------------
@@ -93,9 +68,7 @@ class Engine:
         self.close(partition)
         self.parts[partition] = Partition(partition, Accumulator(FEATURE_NAMES))
 
-    def restore(
-        self, partition: int, keys: Sequence[bytes], values: Sequence[bytes | None]
-    ) -> None:
+    def restore(self, partition: int, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Apply changelog records in order; called as often as needed after `open`.
 
         Raises:
@@ -108,21 +81,7 @@ class Engine:
     def _restore_one(self, part: Partition, key: bytes, value: bytes | None) -> None:
         prefix = key[:1]
         if prefix in {rows_codec.HOT_PREFIX, rows_codec.COLD_PREFIX}:
-            customer = key[1:]
-            row = part.index.get(customer)
-            if value is None:
-                if row is not None and prefix == rows_codec.HOT_PREFIX:
-                    self._forget_row(part, customer)
-                return
-            hot = prefix == rows_codec.HOT_PREFIX
-            rows_codec.check_block(value, hot=hot)
-            if row is None:
-                row = part.index[customer] = self.slab.new(part.number, customer)
-            block = np.frombuffer(value, np.uint8, offset=1)
-            if hot:
-                self.slab.bytes[row, :HOT_BYTES] = block
-            else:
-                self.slab.bytes[row, HOT_BYTES:] = block
+            self._restore_block(part, key[1:], value, hot=prefix == rows_codec.HOT_PREFIX)
         elif value is None:
             return
         elif prefix == rows_codec.NAME_PREFIX:
@@ -131,15 +90,28 @@ class Engine:
         elif prefix == rows_codec.ERASED_PREFIX:
             part.erased[key[1:]] = rows_codec.decode_erased(value)
         elif key == rows_codec.META_KEY:
-            meta = rows_codec.decode_meta(value)
-            part.stream_ms, part.anchor_ms, part.tick_ms = meta.stream_ms, meta.anchor_ms, meta.tick_ms
-            part.positions = [meta.positions.get(t, NOWHERE) for t in INPUT_TOPICS]
-            part.counted, part.dead = meta.counted, meta.dead
-            part.duplicates, part.ignored = meta.duplicates, meta.erased
-            if meta.model_version:
-                part.model = self.models.get(meta.model_version, self.newest)
-                if part.model is not None:
-                    part.accumulator.adopt(part.model)
+            self._restore_meta(part, rows_codec.decode_meta(value))
+
+    def _restore_block(self, part: Partition, customer: bytes, value: bytes | None, *, hot: bool) -> None:
+        row = part.index.get(customer)
+        if value is None:
+            if row is not None and hot:
+                self._forget_row(part, customer)
+            return
+        rows_codec.check_block(value, hot=hot)
+        if row is None:
+            row = part.index[customer] = self.slab.new(part.number, customer)
+        block = slice(0, HOT_BYTES) if hot else slice(HOT_BYTES, None)
+        self.slab.bytes[row, block] = np.frombuffer(value, np.uint8, offset=1)
+
+    def _restore_meta(self, part: Partition, meta: rows_codec.Meta) -> None:
+        part.stream_ms, part.anchor_ms, part.tick_ms = meta.stream_ms, meta.anchor_ms, meta.tick_ms
+        part.positions = [meta.positions.get(topic, NOWHERE) for topic in INPUT_TOPICS]
+        part.counted, part.dead = meta.counted, meta.dead
+        part.duplicates, part.ignored = meta.duplicates, meta.erased
+        part.model = self.models.get(meta.model_version, self.newest) if meta.model_version else None
+        if part.model is not None:
+            part.accumulator.adopt(part.model)
 
     def opened(self, partition: int, positions: dict[int, int]) -> None:
         """Check the restored state against the committed offsets, topic index to next offset.
@@ -152,9 +124,9 @@ class Engine:
             restored = part.positions[topic]
             if restored not in {NOWHERE, offset}:
                 raise LiveSegmentsError(
-                    f"partition {partition}: the state was made up to {INPUT_TOPICS[topic]} offset {restored}, but "
-                    f"the group has committed {offset}: was the group's offset or the changelog reset? Reset both, "
-                    "or use a new LIVE_SEGMENTS_APP_ID"
+                    f"partition {partition}: the state was made up to {INPUT_TOPICS[topic]} offset {restored}"
+                    f", but the group has committed {offset}: was the group's offset or the changelog reset? "
+                    "Reset both, or use a new LIVE_SEGMENTS_APP_ID"
                 )
 
     def close(self, partition: int) -> None:
@@ -213,18 +185,34 @@ class Engine:
         if part.stream_ms:
             elapsed = max(wall_ms - part.anchor_ms, 0)
             part.anchor_ms = wall_ms
-            self.advance_to(partition, min(part.stream_ms + elapsed, wall_ms), wall_ms)
+            self.advance_to([partition], min(part.stream_ms + elapsed, wall_ms), wall_ms)
 
-    def advance_to(self, partition: int, stream_ms: int, wall_ms: int) -> None:
-        """Move stream time of a partition forward, and sweep if that crosses a tick."""
-        part = self.parts[partition]
-        if not part.stream_ms or stream_ms <= part.stream_ms:
-            return
-        part.stream_ms = stream_ms
+    def advance_to(self, partitions: Iterable[int], stream_ms: int, wall_ms: int) -> None:
+        """Move stream time of partitions forward, and decide all customers of those that cross a tick.
+
+        A newer model is adopted at the tick, after everyone was decided by the old one.
+        """
         interval = self._interval(stream_ms, wall_ms)
-        tick = stream_ms // interval * interval
-        if tick > part.tick_ms:
-            self._sweep(part, tick)
+        tick_ms = stream_ms // interval * interval
+        due, since = [], []
+        for number in partitions:
+            part = self.parts[number]
+            if part.stream_ms and stream_ms > part.stream_ms:
+                part.stream_ms = stream_ms
+                if tick_ms > part.tick_ms:
+                    due.append(part)
+                    since.append(part.tick_ms)
+                    part.tick_ms, part.moved = tick_ms, True
+        if not due:
+            return
+        self.decider.at_tick(due, since, tick_ms)
+        newest = self.newest
+        if newest is not None:
+            late = [p for p in due if p.model is None or p.model.version < newest.version]
+            if late:
+                self.decider.adopt(late, newest, tick_ms)
+        for part in due:
+            self.observer.sweep(part.number, len(part.index))
 
     def _interval(self, stream_ms: int, wall_ms: int) -> int:
         behind = wall_ms - stream_ms > self.rules.catchup_after_ms
@@ -232,9 +220,7 @@ class Engine:
 
     def _apply(self, raw: RawBatch, events: Events, columns: Columns, wall_ms: int) -> None:
         """Apply events; before the one that crosses a tick, its partition is swept."""
-        queues = {
-            int(p): np.flatnonzero(events.partition == p) for p in np.unique(events.partition)
-        }
+        queues = {int(p): np.flatnonzero(events.partition == p) for p in np.unique(events.partition)}
         while queues:
             ready: list[NDArray[np.intp]] = []
             then: list[tuple[Partition, int | None, int]] = []
@@ -257,12 +243,12 @@ class Engine:
                 if erase is not None:
                     self._erase(part, events.key[at], int(events.time[at]))
                 else:
-                    self.advance_to(part.number, min(int(events.time[at]), wall_ms), wall_ms)
+                    self.advance_to([part.number], min(int(events.time[at]), wall_ms), wall_ms)
 
     def _cut(
         self, part: Partition, events: Events, index: NDArray[np.intp], wall_ms: int
     ) -> tuple[int, int, int | None]:
-        """Return how many events to apply at once, stream time after them, and the erasure that comes next."""
+        """Return how many events to apply at once, stream time after them, and an erasure that follows."""
         capped = np.minimum(events.time[index], wall_ms)
         if part.stream_ms == 0:
             part.stream_ms = int(capped[0])
@@ -279,9 +265,7 @@ class Engine:
         stream_ms = int(running[count - 1]) if count else part.stream_ms
         return count, stream_ms, erase
 
-    def _kernel(
-        self, raw: RawBatch, events: Events, columns: Columns, chosen: NDArray[np.intp]
-    ) -> None:
+    def _kernel(self, raw: RawBatch, events: Events, columns: Columns, chosen: NDArray[np.intp]) -> None:
         """Apply and decide events between which no tick lies."""
         chosen, rows = self._rows(events, chosen)
         if not len(chosen):
@@ -298,11 +282,9 @@ class Engine:
             part.duplicates += many
             part.counted += int(np.count_nonzero(mine)) - many
         self.observer.events(updated.accepted, updated.late)
-        self._decide_events(raw, events, chosen, partition, updated)
+        self.decider.after_events(Chunk(raw, events, chosen, partition, updated), self.parts)
 
-    def _rows(
-        self, events: Events, chosen: NDArray[np.intp]
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _rows(self, events: Events, chosen: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the events to apply and their rows; events from before an erasure are left out."""
         rows: list[int] = []
         kept: list[int] = []
@@ -325,257 +307,6 @@ class Engine:
             rows.append(row)
             kept.append(i)
         return np.array(kept, np.intp), np.array(rows, np.intp)
-
-    # ---- decisions ------------------------------------------------------------------------------
-    def _eligible(self, rows: NDArray[np.void]) -> Bool:
-        """Return who has told enough to be put into a segment."""
-        told = rows["views"].astype(np.int64) + rows["clicks"] + rows["orders"]
-        return (rows["orders"] > 0) | (told >= self.rules.min_events) | (rows["behaviour"] > 0)
-
-    def _decide_events(
-        self,
-        raw: RawBatch,
-        events: Events,
-        chosen: NDArray[np.intp],
-        partition: NDArray[np.int32],
-        updated: Updated,
-    ) -> None:
-        numbers = np.unique(partition).tolist()
-        tick = np.zeros(max(numbers) + 1, np.int64)
-        for number in numbers:
-            tick[number] = self.parts[number].tick_ms
-        now = np.maximum(updated.after["last_seen"], tick[partition])
-        ready = updated.accepted & self._eligible(updated.after)
-        seen = vectors(View(updated.after, now, self.calendar))
-        self._learn_events(partition, updated, now, ready, seen)
-        group_part = partition[updated.order[updated.start]]
-        versions = {number: self.parts[number].model for number in numbers}
-        for model in {id(m): m for m in versions.values() if m is not None}.values():
-            groups = np.isin(group_part, [number for number in numbers if versions[number] is model])
-            self._decide_groups(raw, events, chosen, updated, groups, model, now, ready, seen)
-
-    def _decide_groups(
-        self,
-        raw: RawBatch,
-        events: Events,
-        chosen: NDArray[np.intp],
-        updated: Updated,
-        groups: Bool,
-        model: Model,
-        now: I64,
-        ready: Bool,
-        seen: NDArray[np.float64],
-    ) -> None:
-        order, start = updated.order, updated.start
-        sizes = np.diff(np.append(start, len(order)))
-        picked = np.flatnonzero(groups)
-        if len(picked) < len(start):
-            order = order[np.repeat(groups, sizes)]
-            start = np.concatenate([[0], np.cumsum(sizes[picked])[:-1]]).astype(np.intp)
-        current = updated.before["behaviour"][picked].astype(np.int64)
-        distances = np.zeros((len(now), len(model.numbers)))
-        distances[order] = model.distances(seen[order])
-        moves, _final = decide(model, distances, self.rules.margin, current, order, start, ready)
-        if not len(moves.event):
-            return
-        at_order = np.empty(len(now), np.intp)
-        at_order[updated.order] = np.arange(len(now))
-        group = np.searchsorted(updated.start, at_order[moves.event], side="right") - 1
-        first = at_order[moves.event] == updated.start[group]
-        previous = updated.after[updated.order[np.maximum(at_order[moves.event] - 1, 0)]]
-        before = np.where(first, updated.before[group], previous)
-        self._move(
-            model,
-            "event",
-            updated.rows[group],
-            moves.old,
-            moves.new,
-            now[moves.event],
-            updated.after[moves.event],
-            before,
-            np.maximum(before["last_seen"], 0),
-            seen[moves.event],
-            distances[moves.event],
-            [_trigger(raw, int(events.source[chosen[e]])) for e in moves.event.tolist()],
-            [self.parts[int(events.partition[chosen[e]])] for e in moves.event.tolist()],
-        )
-
-    def _move(
-        self,
-        model: Model,
-        cause: Cause,
-        rows: NDArray[np.intp],
-        old: I64,
-        new: I64,
-        at: I64,
-        after: NDArray[np.void],
-        before: NDArray[np.void],
-        before_at: I64,
-        seen: NDArray[np.float64],
-        distances: NDArray[np.float64],
-        triggers: Sequence[Trigger | None],
-        parts: Sequence[Partition],
-    ) -> None:
-        """Write moves into the rows, in order, and keep their change events for the commit."""
-        slab = self.slab.rows
-        since, sequence = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
-        for i, row in enumerate(rows.tolist()):
-            since[i], sequence[i] = slab["behaviour_since"][row], slab["sequence"][row]
-            slab["behaviour"][row] = new[i]
-            slab["behaviour_since"][row] = at[i]
-            slab["model_version"][row] = model.version
-            slab["sequence"][row] += 1 + (old[i] > 0)
-        moves = Decided(
-            self.slab.keys(rows.tolist()),
-            [part.names for part in parts],
-            old,
-            new,
-            since,
-            sequence,
-            at,
-            after,
-            before,
-            np.where(before_at > 0, before_at, at),
-            seen,
-            model.confidence(distances, new),
-            triggers,
-        )
-        main = [BY_NAME[name] for name in self.rules.main_features]
-        found = changes_of(moves, model, cause, main, self.calendar, self.rules.run_id)
-        for part, key, row, records in zip(parts, moves.key, rows.tolist(), found, strict=True):
-            part.changes.extend(records)
-            part.changed[key] = records[-1]
-            part.hot.append(np.array([row]))
-            for change in records:
-                self.observer.change(change.segment_set, change.entered, change.cause)
-
-    # ---- learning -------------------------------------------------------------------------------
-    def _learn_events(
-        self,
-        partition: NDArray[np.int32],
-        updated: Updated,
-        now: I64,
-        ready: Bool,
-        seen: NDArray[np.float64],
-    ) -> None:
-        """Learn each customer at the first decision of a day."""
-        order, start = updated.order, updated.start
-        day = now // DAY_MS
-        sizes = np.diff(np.append(start, len(order)))
-        learned = np.repeat(updated.before["learned_day"].astype(np.int64), sizes)
-        due = np.where(ready[order], day[order], 0)
-        previous = np.concatenate([[0], due[:-1]])
-        previous[start] = 0
-        running = _running_max(previous, start)
-        teach = (due > learned) & (due > running)
-        if not teach.any():
-            return
-        chosen = order[teach]
-        newest = np.maximum(np.maximum.reduceat(due, start), updated.before["learned_day"].astype(np.int64))
-        self.slab.rows["learned_day"][updated.rows] = newest
-        by_event = np.sort(chosen)
-        for number in np.unique(partition[by_event]).tolist():
-            mine = by_event[partition[by_event] == number]
-            self.parts[number].accumulator.learn(seen[mine])
-
-    # ---- sweeps ---------------------------------------------------------------------------------
-    def _sweep(self, part: Partition, tick_ms: int) -> None:
-        """Decide all customers of a partition at a tick, then adopt a newer model and decide them again."""
-        since_ms, part.tick_ms, part.moved = part.tick_ms, tick_ms, True
-        rows = np.fromiter(part.index.values(), np.intp, len(part.index))
-        for start in range(0, len(rows), SWEEP_SLICE):
-            self._sweep_rows(part, rows[start : start + SWEEP_SLICE], since_ms, tick_ms)
-        newest = self.newest
-        if newest is not None and (part.model is None or newest.version > part.model.version):
-            part.model = newest
-            part.accumulator.adopt(newest)
-            for start in range(0, len(rows), SWEEP_SLICE):
-                self._decide_rows(part, rows[start : start + SWEEP_SLICE], tick_ms, "model")
-        self.observer.sweep(part.number, len(rows))
-
-    def _sweep_rows(self, part: Partition, rows: NDArray[np.intp], since_ms: int, tick_ms: int) -> None:
-        r = gather(self.slab.rows, rows)
-        ready = self._eligible(r)
-        rows, r = rows[ready], gather(r, np.flatnonzero(ready))
-        if not len(rows):
-            return
-        now = np.maximum(r["last_seen"], tick_ms)
-        seen = vectors(View(r, now, self.calendar))
-        day = tick_ms // DAY_MS
-        teach = r["learned_day"] < day
-        if teach.any():
-            part.accumulator.learn(seen[teach])
-            self.slab.rows["learned_day"][rows[teach]] = day
-            part.hot.append(rows[teach])
-        if part.model is not None:
-            self._decide_due(part, rows, since_ms, tick_ms)
-
-    def _decide_due(self, part: Partition, rows: NDArray[np.intp], since_ms: int, tick_ms: int) -> None:
-        """Decide customers at a tick; who moves does so at the first tick of the grid at which they would have.
-
-        The first such tick is found by bisection, and again from there on, until nobody moves.
-        """
-        model = part.model
-        grid = self.rules.sweep_ms
-        low = np.full(len(rows), since_ms // grid, np.int64)
-        while len(rows) and model is not None:
-            r = gather(self.slab.rows, rows)
-            current = r["behaviour"].astype(np.int64)
-
-            def moved(at: I64, r: NDArray[np.void] = r, current: I64 = current) -> Bool:
-                now = np.maximum(r["last_seen"], at * grid)
-                seen = vectors(View(r, now, self.calendar))
-                return model.decide(seen, current, self.rules.margin) != current
-
-            high = np.full(len(rows), tick_ms // grid, np.int64)
-            leaves = moved(high)
-            rows, low, high = rows[leaves], low[leaves], high[leaves]
-            if not len(rows):
-                return
-            r, current = r[leaves], current[leaves]
-            while (high - low > 1).any():
-                middle = (low + high) // 2
-                gone = moved(middle, r, current)
-                high = np.where(gone, middle, high)
-                low = np.where(gone, low, middle)
-            order = np.argsort(high, kind="stable")
-            rows, low, r, current = rows[order], high[order], r[order], current[order]
-            self._move_at(part, model, "time", rows, r, current, np.maximum(r["last_seen"], low * grid), since_ms)
-
-    def _decide_rows(self, part: Partition, rows: NDArray[np.intp], tick_ms: int, cause: Cause) -> None:
-        """Decide customers once, as of a tick."""
-        r = gather(self.slab.rows, rows)
-        ready = self._eligible(r)
-        rows, r = rows[ready], gather(r, np.flatnonzero(ready))
-        model = part.model
-        if not len(rows) or model is None:
-            return
-        now = np.maximum(r["last_seen"], tick_ms)
-        current = r["behaviour"].astype(np.int64)
-        seen = vectors(View(r, now, self.calendar))
-        moving = model.decide(seen, current, self.rules.margin) != current
-        if moving.any():
-            self._move_at(part, model, cause, rows[moving], r[moving], current[moving], now[moving], tick_ms)
-
-    def _move_at(
-        self,
-        part: Partition,
-        model: Model,
-        cause: Cause,
-        rows: NDArray[np.intp],
-        r: NDArray[np.void],
-        current: I64,
-        now: I64,
-        before_ms: int,
-    ) -> None:
-        seen = vectors(View(r, now, self.calendar))
-        distances = model.distances(seen)
-        new = model.step(distances, current, self.rules.margin)
-        before_at = np.minimum(np.maximum(r["last_seen"], before_ms), now)
-        none = [None] * len(rows)
-        self._move(
-            model, cause, rows, current, new, now, r, r, before_at, seen, distances, none, [part] * len(rows)
-        )
 
     # ---- erasure --------------------------------------------------------------------------------
     def _erase(self, part: Partition, key: bytes, at_ms: int) -> None:
@@ -641,23 +372,3 @@ class Engine:
     def customers(self, partition: int) -> int:
         """Return the number of customers of a partition."""
         return len(self.parts[partition].index)
-
-
-class _EventId(msgspec.Struct):
-    event_id: str
-
-
-_decode_id = msgspec.json.Decoder(_EventId).decode
-
-
-def _trigger(raw: RawBatch, source: int) -> Trigger:
-    event_id = _decode_id(raw.value[source] or b"{}").event_id
-    return Trigger(INPUT_TOPICS[raw.topic[source]], raw.partition[source], raw.offset[source], event_id)
-
-
-def _running_max(values: I64, start: NDArray[np.intp]) -> I64:
-    """Return the running maximum within groups that begin at `start`; values are not negative."""
-    sizes = np.diff(np.append(start, len(values)))
-    lift = np.repeat(np.arange(len(start)), sizes) * (int(values.max(initial=0)) + 1)
-    return np.maximum.accumulate(values + lift) - lift
-

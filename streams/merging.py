@@ -9,6 +9,7 @@ from models.clusterer import Delta, DeltaFormatError, DeltaRefusedError, Lineage
 from models.features import BY_NAME
 from streams.codec.definitions import encode_definition
 from streams.codec.output_records import Definition, Lineage
+from streams.codec.output_records import LineageEvent as LineageName
 from streams.engine import FEATURE_NAMES
 from streams.records import Record
 
@@ -127,13 +128,21 @@ def in_unit(feature: str, value: float) -> float:
     return math.expm1(value) if BY_NAME[feature].transform == "log1p" else value
 
 
+_KINDS: dict[LineageKind, LineageName] = {
+    LineageKind.BORN: "born",
+    LineageKind.SURVIVED: "survived",
+    LineageKind.SPLIT: "split",
+    LineageKind.DIED: "died",
+}
+
+
 def _lineage(model: Model, number: int) -> tuple[Lineage, ...]:
     """Return what this version did to a segment: its own steps, and those that it absorbed."""
     steps = []
     for event in model.lineage:
         if event.number == number and event.kind is not LineageKind.ABSORBED:
             origins = [f"b-{event.other}"] if event.other else []
-            steps.append(Lineage(event.kind.value, origins, model.version))
+            steps.append(Lineage(_KINDS[event.kind], origins, model.version))
         elif event.number == number:
             steps.append(Lineage("died", [], model.version))
         elif event.kind is LineageKind.ABSORBED and event.other == number:

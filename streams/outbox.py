@@ -50,10 +50,10 @@ def take(part: Partition, slab: Slab, rules: Rules, received_at_ms: int) -> Batc
     """Return what the partition has to write, and forget it."""
     records = list(part.dead_letters)
     records.extend(_rows(part, slab))
-    for change in part.changes:
-        records.append(_change(part.number, change, rules, received_at_ms))
-    for key, change in part.changed.items():
-        records.append(Record(MEMBERSHIPS, part.number, key, _membership(change)))
+    records.extend(_change(part.number, change, rules, received_at_ms) for change in part.changes)
+    records.extend(
+        Record(MEMBERSHIPS, part.number, key, _membership(change)) for key, change in part.changed.items()
+    )
     for key in part.gone:
         if key not in part.index:
             records.append(Record(MEMBERSHIPS, part.number, key, None))
@@ -62,10 +62,12 @@ def take(part: Partition, slab: Slab, rules: Rules, received_at_ms: int) -> Batc
     for mark in part.fresh_erased:
         value = codec.encode_erased(*part.erased[mark])
         records.append(Record(CHANGELOG, part.number, codec.ERASED_PREFIX + mark, value))
-    for space, code, name in part.names.fresh:
-        records.append(Record(CHANGELOG, part.number, codec.name_key(space, code), name.encode()))
-    for delta in part.accumulator.take():
-        records.append(Record(DELTAS, 0, str(part.number).encode(), delta.to_bytes()))
+    records.extend(
+        Record(CHANGELOG, part.number, codec.name_key(space, code), name.encode())
+        for space, code, name in part.names.fresh
+    )
+    origin = str(part.number).encode()
+    records.extend(Record(DELTAS, 0, origin, delta.to_bytes()) for delta in part.accumulator.take())
     records.append(Record(CHANGELOG, part.number, codec.META_KEY, codec.encode_meta(_meta(part))))
     batch = Batch(records, part.pending)
     _forget(part)

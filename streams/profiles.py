@@ -21,12 +21,13 @@ SLICE = 65_536
 def tables(engine: Engine, at_ms: int | None = None) -> Iterator[pa.Table]:
     """Yield every customer's features and memberships, partition by partition.
 
-    Columns: customer_id, sequence, behaviour, behaviour_name, behaviour_since, model_version, audiences, and one
-    per feature; unknown values are null.
+    Columns: customer_id, sequence, behaviour, behaviour_name, behaviour_since, model_version, audiences, and
+    one per feature; unknown values are null.
 
     Args:
         engine: with restored or processed partitions.
-        at_ms: the time to look at them; None: each partition's stream time. Never before a customer's last event.
+        at_ms: the time to look at them; None: each partition's stream time. A customer is never looked at
+            as of before their last event.
     """
     for number in sorted(engine.parts):
         part = engine.parts[number]
@@ -55,7 +56,9 @@ def _table(engine: Engine, part: Partition, keys: list[bytes], at_ms: int | None
     for feature in FEATURES:
         column = values[feature.name]
         if feature.namespace is not None:
-            columns[feature.name] = pa.array([scalar(feature, v, part.names) for v in column.tolist()], pa.string())
+            columns[feature.name] = pa.array(
+                [scalar(feature, v, part.names) for v in column.tolist()], pa.string()
+            )
         else:
             columns[feature.name] = pa.array(column, pa.float64(), mask=np.isnan(column))
     return pa.table(columns)
@@ -84,5 +87,3 @@ def segment_sizes(engine: Engine) -> dict[int, int]:
         for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
             sizes[number] = sizes.get(number, 0) + count
     return sizes
-
-

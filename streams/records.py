@@ -28,7 +28,7 @@ class RawBatch:
         """Return the number of records."""
         return len(self.key)
 
-    def append(  # noqa: D417 - the arguments are the columns
+    def append(
         self, partition: int, topic: int, offset: int, timestamp: int, key: bytes | None, value: bytes | None
     ) -> None:
         """Add one record."""

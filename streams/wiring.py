@@ -8,10 +8,11 @@ from streams.clock import Clock
 from streams.codec.events import Decoder, InputRules
 from streams.codec.guards import PartitionerCheck
 from streams.codec.output_records import Origin
-from streams.engine import Engine, EngineRules
+from streams.engine import Engine
 from streams.errors import UsageError
 from streams.merging import Merging
 from streams.observer import NO_OBSERVER, EngineObserver
+from streams.rules import EngineRules
 from streams.settings import Settings
 
 
@@ -40,7 +41,9 @@ def make_engine(
         UsageError: a setting does not fit.
     """
     if unknown := [name for name in settings.main_features if name not in BY_NAME]:
-        raise UsageError(f"LIVE_SEGMENTS_MAIN_FEATURES: unknown feature {unknown[0]}; see `live-segments features`")
+        raise UsageError(
+            f"LIVE_SEGMENTS_MAIN_FEATURES: unknown feature {unknown[0]}; see `live-segments features`"
+        )
     rules = InputRules(
         settings.partitions, settings.partitioner, settings.currency, settings.currency_rates, not recorded
     )
@@ -59,9 +62,7 @@ def make_engine(
         max_unusable_share=settings.max_unusable_share,
     )
     check = None if recorded else PartitionerCheck(settings.partitions, settings.partitioner)
-    return Engine(
-        engine_rules, Decoder(rules), clock, calendar_of(settings.timezone), check, observer
-    )
+    return Engine(engine_rules, Decoder(rules), clock, calendar_of(settings.timezone), check, observer)
 
 
 def make_merging(settings: Settings) -> Merging:

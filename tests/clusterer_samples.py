@@ -12,7 +12,7 @@ SHARES = (0.24, 0.19, 0.16, 0.13, 0.1, 0.08, 0.06, 0.04)
 
 
 def mixture(seed: int, rows: int, features: int = len(FEATURES), spread: float = 0.35) -> tuple[F64, I64]:
-    """Return rows (n, d) in mixed units and the group (n,) of each; the groups are the same for every `rows`."""
+    """Return rows (n, d) in mixed units and the group (n,) of each; a seed has the same groups always."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(len(SHARES), features)) * 2.0
     units = 10.0 ** rng.integers(-2, 3, features)
@@ -70,9 +70,11 @@ def deltas_of(
     return accumulator.take()
 
 
-def first_model(rows: F64, features: tuple[str, ...] = FEATURES, **options: int) -> Model:
+def first_model(
+    rows: F64, features: tuple[str, ...] = FEATURES, n_clusters: int = 8, n_micro: int = 128
+) -> Model:
     """Return the first model of the rows."""
-    merger = Merger(features, **options)
+    merger = Merger(features, n_clusters, n_micro)
     for delta in deltas_of(rows, None, features=features):
         merger.merge(delta, 0, 0)
     return merger.advance()

@@ -16,6 +16,8 @@ NOW = "2026-03-01T12:34:00Z"
 PARTITIONS = 8
 RULES = InputRules(PARTITIONS, "murmur2", "EUR", {"GBP": 1.2, "JPY": 0.0061}, check_future=True)
 CUSTOMER = "c-1"
+TOPICS = range(4)
+"""All input topics."""
 
 _OWN: dict[int, dict[str, Any]] = {
     CLICKS: {"action": "search", "rating": 4.5, "product_id": "p-1"},
@@ -77,26 +79,19 @@ def refusal(decoded: Decoded) -> tuple[str, str | None]:
     return letter.reason.value, letter.field
 
 
+def refused(topic: int, **fields: Any) -> tuple[str, str | None]:
+    """Return reason and field of a record that is good but for some fields."""
+    return refusal(decode_one(topic, body(topic, **fields)))
+
+
 def rows(events: Events) -> list[tuple[Any, ...]]:
     """Return all columns but `source` as one tuple an event, with its lines and attributes."""
-    columns: list[list[Any]] = [
-        column.tolist()
-        for column in (
-            events.partition,
-            events.kind,
-            events.time,
-            events.event_hash,
-            events.session,
-            events.action,
-            events.campaign,
-            events.offer,
-            events.rating,
-            events.dwell,
-            events.money,
-            events.discount,
-            events.items,
-        )  # fmt: skip
-    ]
+    arrays = (
+        events.partition, events.kind, events.time, events.event_hash, events.session, events.action,
+        events.campaign, events.offer, events.rating, events.dwell, events.money, events.discount,
+        events.items,
+    )  # fmt: skip
+    columns: list[list[Any]] = [column.tolist() for column in arrays]
     texts: list[list[Any]] = [
         events.key,
         events.channel,

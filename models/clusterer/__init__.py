@@ -9,8 +9,9 @@ from models.clusterer.accumulator import Accumulator
 from models.clusterer.clusterer import SegmentClusterer
 from models.clusterer.delta import Delta, DeltaFormatError
 from models.clusterer.layout import ModelFormatError
+from models.clusterer.lineage import LineageEvent, LineageKind
 from models.clusterer.merger import DeltaRefusedError, Merger
-from models.clusterer.model import NO_SEGMENT, LineageEvent, LineageKind, Model, SegmentInfo
+from models.clusterer.model import NO_SEGMENT, Model, SegmentInfo
 
 __all__ = [
     "NO_SEGMENT",

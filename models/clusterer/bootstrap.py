@@ -39,8 +39,8 @@ def _scale(rows: F64) -> Scale:
 
 
 def _mean_and_spread(column: F64) -> tuple[float, float]:
-    """Return the winsorised mean and standard deviation of the finite values; (0, 1) when there are none."""
-    values = np.sort(np.clip(column[np.isfinite(column)], -LIMIT, LIMIT))
+    """Return the winsorised mean and standard deviation of the usable values; (0, 1) without any."""
+    values = np.sort(column[np.abs(column) < LIMIT])
     if not len(values):
         return 0.0, 1.0
     cut = int(TAIL * len(values))

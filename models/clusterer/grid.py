@@ -19,7 +19,7 @@ GRID = 4096.0
 CLIP = 8.0
 """Largest distance from the mean, in standard deviations; a value further out counts as this far."""
 LIMIT = 2.0**40
-"""Largest absolute transformed value that enters a mean or a spread; larger ones count as this."""
+"""Absolute transformed values from here on are no measure of anything: none enters a mean."""
 
 
 def quantise(values: F64) -> F64:

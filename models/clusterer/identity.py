@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from models.clusterer.model import LineageEvent, LineageKind
+from models.clusterer.lineage import LineageEvent, LineageKind
 from models.clusterer.references import binned
 from models.events import F64, I64
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from models.clusterer.frame import FormatError, pack, unpack
 from models.clusterer.grid import CLIP, GRID, Scale
+from models.clusterer.lineage import LineageEvent, LineageKind
 from models.clusterer.references import Sums
 from models.events import F64
 
 if TYPE_CHECKING:
-    from models.clusterer.model import LineageEvent, Model
+    from models.clusterer.model import Model
 
 MAGIC = b"LSMD"
 ARRAYS = 10
@@ -42,43 +43,48 @@ def pack_model(model: Model) -> bytes:
     return pack(MAGIC, header, [*arrays, model.numbers])
 
 
-def unpack_model(data: bytes) -> Model:
-    """Return the model of these bytes.
+def unpack_fields(data: bytes) -> dict[str, Any]:
+    """Return the fields of the model of these bytes, by name, each of the right type; see `check`.
 
     Raises:
-        ModelFormatError: anything is wrong with them.
+        ModelFormatError: the bytes are not a model, or were changed.
     """
-    from models.clusterer.model import Model  # noqa: PLC0415 - the model knows its layout, not the reverse
-
     try:
         header, arrays = unpack(MAGIC, data)
-        if len(arrays) != ARRAYS:
-            _refuse(f"{len(arrays)} arrays, expected {ARRAYS}")
-        mean, inverse, points, count, first, second, centres, counts, error, numbers = arrays
-        if error.shape != (1,):
-            _refuse("the error is not one number")
-        model = Model(
-            version=_whole(header, "version"),
-            features=_texts(header, "features"),
-            scale=Scale(mean, inverse),
-            points=points,
-            sums=Sums(count, first, second),
-            centres=centres,
-            counts=counts,
-            numbers=numbers,
-            names=_texts(header, "names"),
-            descriptions=_texts(header, "descriptions"),
-            lineage=_lineage(header),
-            next_number=_whole(header, "next_number"),
-            rows=_whole(header, "rows"),
-            error=float(error[0]),
-            positions=_positions(header),
-        )
     except FormatError as problem:
         raise ModelFormatError(f"not a model: {problem}") from problem
+    if len(arrays) != ARRAYS:
+        _refuse(f"{len(arrays)} arrays, expected {ARRAYS}")
+    mean, inverse, points, count, first, second, centres, counts, error, numbers = arrays
+    if error.shape != (1,):
+        _refuse("the error is not one number")
+    return {
+        "version": _whole(header, "version"),
+        "features": _texts(header, "features"),
+        "scale": Scale(mean, inverse),
+        "points": points,
+        "sums": Sums(count, first, second),
+        "centres": centres,
+        "counts": counts,
+        "numbers": numbers,
+        "names": _texts(header, "names"),
+        "descriptions": _texts(header, "descriptions"),
+        "lineage": _lineage(header),
+        "next_number": _whole(header, "next_number"),
+        "rows": _whole(header, "rows"),
+        "error": float(error[0]),
+        "positions": _positions(header),
+    }
+
+
+def check(model: Model) -> None:
+    """Check that the fields of a model that was read fit together.
+
+    Raises:
+        ModelFormatError: they do not.
+    """
     _check_shapes(model)
     _check_values(model)
-    return model
 
 
 def _check_shapes(model: Model) -> None:
@@ -137,8 +143,6 @@ def _texts(header: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 def _lineage(header: Mapping[str, Any]) -> tuple[LineageEvent, ...]:
-    from models.clusterer.model import LineageEvent, LineageKind  # noqa: PLC0415 - as above
-
     events = []
     try:
         for kind, number, other, share in header["lineage"]:

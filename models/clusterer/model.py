@@ -5,44 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
 
 from models.clusterer import layout
 from models.clusterer.grid import Scale, as_rows
+from models.clusterer.lineage import LineageEvent
 from models.clusterer.references import BLOCK, References, Sums, squared_distances
 from models.events import F64, I64
 
 NO_SEGMENT = 0
 """The number that stands for no segment."""
-
-
-class LineageKind(StrEnum):
-    """What became of a segment from one version to the next."""
-
-    BORN = "born"
-    """New, without one main parent; `other` is 0."""
-    SURVIVED = "survived"
-    """The number goes on; `share` of its old mass stayed with it."""
-    SPLIT = "split"
-    """New, and most of its mass came from the segment `other`."""
-    ABSORBED = "absorbed"
-    """Gone; most of its mass went to the segment `other`."""
-    DIED = "died"
-    """Gone; its mass went to several segments; `other` is 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class LineageEvent:
-    """One entry of a model's lineage."""
-
-    kind: LineageKind
-    number: int
-    other: int = NO_SEGMENT
-    share: float = 1.0
-    """Share of mass that the kind speaks of, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +198,9 @@ class Model:
         Raises:
             ModelFormatError: they are not a model, or were changed.
         """
-        return layout.unpack_model(data)
+        model = cls(**layout.unpack_fields(data))
+        layout.check(model)
+        return model
 
     @cached_property
     def _by_number(self) -> dict[int, SegmentInfo]:

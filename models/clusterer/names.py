@@ -14,6 +14,10 @@ FITS = 0.6
 """Cosine from which an archetype gives its name."""
 HOLDS = 0.3
 """Cosine down to which a segment keeps the name it has."""
+LEANS = 0.1
+"""Distance from the average customer that each main feature of a held name keeps, in standard deviations."""
+MAIN = 0.99
+"""Share of the largest part of a direction that makes a feature a main one."""
 STANDS_OUT = 0.25
 """Distance from the average customer, in standard deviations, from which a feature is worth mentioning."""
 NAME_PHRASES = 2
@@ -51,11 +55,17 @@ def label(
 
 
 def direction(features: tuple[str, ...], name: str) -> F64:
-    """Return the direction (d,) that a name speaks of, as a unit vector; zeros when it speaks of none."""
+    """Return the direction (d,) that a name speaks of, as a unit vector; zeros when it speaks of none.
+
+    An archetype whose main features are not all there gives zeros: nobody is a window shopper where no view is known.
+    """
     pattern = np.zeros(len(features))
     archetype = next((one for one in ARCHETYPES if one.name == name), None)
     if archetype is not None:
-        pattern = np.array([archetype.pattern.get(feature, 0.0) for feature in features], dtype=np.float64)
+        if _main_features(archetype.pattern) <= set(features):
+            pattern = np.array(
+                [archetype.pattern.get(feature, 0.0) for feature in features], dtype=np.float64
+            )
     else:
         said = set(name.split(" (b-", maxsplit=1)[0].lower().split(", "))
         for place, feature in enumerate(features):
@@ -66,9 +76,20 @@ def direction(features: tuple[str, ...], name: str) -> F64:
 
 
 def _kept(features: tuple[str, ...], profile: F64, name: str | None) -> str | None:
-    if name is None or _cosine(profile, direction(features, name)) < HOLDS:
-        return None
-    return name
+    return name if name is not None and _fit(profile, direction(features, name), LEANS) >= HOLDS else None
+
+
+def _main_features(pattern: Mapping[str, float]) -> set[str]:
+    most = MAIN * max(abs(part) for part in pattern.values())
+    return {feature for feature, part in pattern.items() if abs(part) >= most}
+
+
+def _fit(profile: F64, unit: F64, leaning: float) -> float:
+    """Return the cosine, 0 when a main feature of `unit` does not lean that way by `leaning`."""
+    main = np.abs(unit) >= MAIN * np.abs(unit).max()
+    if (profile[main] * np.sign(unit[main]) < leaning).any():
+        return 0.0
+    return _cosine(profile, unit)
 
 
 def _cosine(profile: F64, unit: F64) -> float:
@@ -83,7 +104,7 @@ def _with_archetypes(
     if not free or not open_places:
         return names
     units = [direction(features, name) for name in free]
-    fit = np.array([[_cosine(profiles[place], unit) for unit in units] for place in open_places])
+    fit = np.array([[_fit(profiles[place], unit, STANDS_OUT) for unit in units] for place in open_places])
     fit[fit < FITS] = 0.0
     result = list(names)
     for row, column in zip(*linear_sum_assignment(-fit), strict=True):

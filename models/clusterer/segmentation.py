@@ -8,7 +8,7 @@ import numpy as np
 
 from models.clusterer import identity
 from models.clusterer.kmeans import Partition, best_of, filled, lloyd
-from models.clusterer.model import LineageEvent
+from models.clusterer.lineage import LineageEvent
 from models.clusterer.references import References, binned, nearest
 from models.events import F64, I64
 

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -72,7 +73,8 @@ class Kafka(Broker):
         try:
             for node in self.nodes:
                 write_configuration(node, self.nodes, config or {})
-                format_storage(node, self._java, self._jars)
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda node: format_storage(node, self._java, self._jars), self.nodes))
             for node in self.nodes:
                 self._processes[node.number] = start_process(node, self._java, self._jars)
             self.wait_until_up()
@@ -86,24 +88,21 @@ class Kafka(Broker):
         return tuple(p.pid for _, p in sorted(self._processes.items()) if p.poll() is None)
 
     def wait_until_up(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Wait until every node that was started is in the cluster's metadata.
+        """Wait until every node that was started answers itself and knows all the others.
 
         Raises:
             LiveSegmentsError: a node ended, or the time is over; with the end of its log.
         """
         deadline = time.monotonic() + timeout_s
         expected = set(self._processes)
-        admin = AdminClient(
-            {"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 200}
-        )
-        while _nodes_up(admin) < expected:
-            for number, process in self._processes.items():
+        for number, process in self._processes.items():
+            address = f"127.0.0.1:{self._node(number).port}"
+            while not _known_to(address) >= expected:
                 if process.poll() is not None:
                     self._fail(number, f"ended with code {process.returncode} at its start")
-            if time.monotonic() > deadline:
-                missing = min(expected - _nodes_up(admin), default=min(expected))
-                self._fail(missing, f"did not answer in {timeout_s:g} s")
-            time.sleep(0.05)  # the nodes that are up answer at once
+                if time.monotonic() > deadline:
+                    self._fail(number, f"did not answer in {timeout_s:g} s")
+                time.sleep(0.05)
 
     def _fail(self, number: int, how: str) -> None:
         raise LiveSegmentsError(
@@ -162,7 +161,10 @@ class Kafka(Broker):
         return self.nodes[number - 1]
 
 
-def _nodes_up(admin: AdminClient) -> set[int]:
+def _known_to(address: str) -> set[int]:
+    """Return the nodes that the one at an address knows; none while it does not answer."""
+    # a client of its own each time: one that has learned of other nodes would ask any of them
+    admin = AdminClient({"bootstrap.servers": address, "log_level": 0, "reconnect.backoff.max.ms": 100})
     try:
         return set(admin.list_topics(timeout=1).brokers)
     except KafkaException:

@@ -125,7 +125,14 @@ def format_storage(node: Node, java: str, jars: Path) -> None:
         LiveSegmentsError: the tool failed; with the last lines it wrote.
     """
     tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
-    command = [*_java(node, java, jars, "64m"), *tool, "-t", CLUSTER_ID, "-c", str(node.properties)]
+    command = [
+        *_java(node, java, jars, "64m", "-XX:TieredStopAtLevel=1"),
+        *tool,
+        "-t",
+        CLUSTER_ID,
+        "-c",
+        str(node.properties),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - java by its path, our arguments
     if done.returncode != 0:
         said = " / ".join((done.stdout + done.stderr).splitlines()[-3:])
@@ -159,13 +166,15 @@ def last_lines(node: Node, count: int = 8) -> str:
     return " / ".join((worst or lines)[-count:]) or "nothing"
 
 
-def _java(node: Node, java: str, jars: Path, heap: str) -> list[str]:
-    # C1 and the serial collector start faster and leave the cores to the measured processes
+def _java(node: Node, java: str, jars: Path, heap: str, *options: str) -> list[str]:
+    # the serial collector starts fastest and leaves the other cores to what is measured
+    logs = node.folder / "log4j2.properties"
     return [
         java,
         f"-Xmx{heap}",
         "-XX:+UseSerialGC",
-        f"-Dlog4j2.configurationFile={node.folder / 'log4j2.properties'}",
+        *options,
+        f"-Dlog4j2.configurationFile={logs}",
         "-cp",
         f"{jars}/*",
     ]

@@ -69,7 +69,9 @@ def decode_meta(value: bytes) -> Meta:
     try:
         return msgspec.json.decode(value, type=Meta)
     except msgspec.DecodeError as error:
-        raise LiveSegmentsError(f"the changelog's meta row cannot be read ({error}): written by another version?") from error
+        raise LiveSegmentsError(
+            f"the changelog's meta row cannot be read ({error}): written by another version?"
+        ) from error
 
 
 def name_key(space: str, code: int) -> bytes:
@@ -108,7 +110,7 @@ def check_block(value: bytes, *, hot: bool) -> None:
     expected = (HOT_BYTES if hot else COLD_BYTES) + 1
     if value[0] != SCHEMA_VERSION or len(value) != expected:
         raise LiveSegmentsError(
-            f"the changelog holds rows of schema version {value[0]} ({len(value)} bytes), this program writes "
-            f"version {SCHEMA_VERSION} ({expected} bytes): use the program that wrote them, or start a new "
-            "LIVE_SEGMENTS_APP_ID and replay the inputs"
+            f"the changelog holds rows of schema version {value[0]} ({len(value)} bytes), this program "
+            f"writes version {SCHEMA_VERSION} ({expected} bytes): use the program that wrote them, or start "
+            "a new LIVE_SEGMENTS_APP_ID and replay the inputs"
         )

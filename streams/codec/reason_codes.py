@@ -9,7 +9,8 @@ from typing import Self
 class ReasonCode(StrEnum):
     """Reason code of a dead letter and a metric label; `meaning` says when it is given.
 
-    A record gets the first reason that applies, in the order of this list.
+    A record gets the first reason that applies, in the order of this list; of several bad fields the one that
+    the parser met first is named (missing ones are found last), and an order's amounts are looked at last.
     """
 
     meaning: str

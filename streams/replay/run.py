@@ -121,7 +121,9 @@ class Replay:
             key = record.key
             number = partitions.get(key)
             if number is None:
-                number = partitions[key] = partition_for(key, self._settings.partitions, self._settings.partitioner)
+                number = partitions[key] = partition_for(
+                    key, self._settings.partitions, self._settings.partitioner
+                )
             place = (number, record.topic)
             offset = self._offsets.get(place, 0)
             self._offsets[place] = offset + 1
@@ -144,8 +146,7 @@ class Replay:
 
     def _tick(self, tick_ms: int) -> None:
         self.clock.set(max(tick_ms, self.clock.now_ms()))
-        for number in self.engine.parts:
-            self.engine.advance_to(number, tick_ms, tick_ms)
+        self.engine.advance_to(self.engine.parts, tick_ms, tick_ms)
         self._commit()
 
     def _commit(self) -> None:
@@ -192,7 +193,7 @@ class Replay:
 
 
 def totals(engine: Engine) -> dict[str, float]:
-    """Return sums over all customers: buyers, orders, views, clicks, and money, gross and refunded, exactly."""
+    """Return exact sums over all customers: buyers, orders, refunds, views, clicks, and money."""
     sums = dict.fromkeys(("orders", "refunds", "views", "clicks", "money_gross", "money_refunded"), 0)
     buyers = 0
     for part in engine.parts.values():

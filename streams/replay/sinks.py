@@ -56,7 +56,9 @@ class FileSink:
             self._changes: IO[bytes] = (folder / "changes.ndjson").open("wb")
             self._dead: IO[bytes] = (folder / "dead-letters.ndjson").open("wb")
         except OSError as error:
-            raise UsageError(f"--out {folder}: {error.strerror}; name a folder that can be written to") from error
+            raise UsageError(
+                f"--out {folder}: {error.strerror}; name a folder that can be written to"
+            ) from error
 
     def write(self, records: Sequence[Record]) -> None:
         """Append change records and dead letters, a line each."""

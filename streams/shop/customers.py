@@ -77,7 +77,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "passer-by",
         "Comes once or twice from a search, looks at one product and leaves.",
-        share=0.12,
+        share=0.10,
         anchor=Anchor.NONE,
         visits=0.25,
         views=1.2,
@@ -119,7 +119,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "one-time buyer",
         "Orders once and is seldom seen before or after.",
-        share=0.12,
+        share=0.10,
         anchor=Anchor.ANYWHERE,
         orders=(1, 1),
         visits=0.35,
@@ -143,7 +143,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "regular",
         "Orders a few times a year, with a visit now and then.",
-        share=0.09,
+        share=0.08,
         orders=(2, 4),
         visits=0.8,
     ),
@@ -176,7 +176,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "lapsing customer",
         "Was here often, orders for the last time early in the simulation, then comes less and less.",
-        share=0.08,
+        share=0.07,
         anchor=Anchor.EARLY_END,
         orders=(2, 99),
         visits=1.2,

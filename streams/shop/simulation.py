@@ -62,7 +62,7 @@ _MONDAY = 3
 """1970-01-01 was a Thursday: days since then plus this, modulo 7, is the weekday from Monday."""
 
 Due = tuple[int, int, bool]
-"""(time, number of the customer, is it an order or an answer); an order is due with the start of its visit."""
+"""(time, number of the customer, is it an order or an answer); an order is due with its visit's start."""
 
 
 def simulate(
@@ -70,9 +70,9 @@ def simulate(
 ) -> Iterator[ShopRecord]:
     """Yield the records of a simulated shop by event time, from `start_ms` on and before `end_ms`.
 
-    With `events` the visits are as dense as it takes to spread just this many records over the span; real orders
-    come first, so that fewer than four events for each customer end the simulation early. Without, customers come
-    at a natural rate until the end. Memory grows with the customers and the events of an hour, not with the span.
+    With `events` the visits are as dense as it takes to spread just this many records over the span; real
+    orders come first, so that fewer than four events for each customer end the simulation early. Without,
+    customers come at a natural rate until the end. Memory grows with the customers and the events of an hour.
 
     Raises:
         UsageError: a number is out of range.

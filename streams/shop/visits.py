@@ -210,8 +210,8 @@ class Visits:
             "country": person.country,
         }
         if channel != "store":
-            main = self._rng.random() < 0.85
-            context["device"] = person.device if main else self._rng.choice(DEVICES)
+            device = person.device if self._rng.random() < 0.85 else self._rng.choice(DEVICES)
+            context["device"] = "mobile" if channel == "app" and device == "desktop" else device
         return context
 
     def _channel(self, person: Customer, *, in_store: bool = True) -> str:

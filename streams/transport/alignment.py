@@ -94,7 +94,7 @@ class TopicBuffer:
         self.position = self.end if all_gone else self.offsets[self.head]
         if all_gone or self.head >= CUT_AT:
             for column in (self.running, self.offsets, self.timestamps, self.keys, self.values):
-                del column[: self.head]  # type: ignore[attr-defined]
+                del column[: self.head]
             self.head = 0
 
 
@@ -133,6 +133,11 @@ class Aligner:
         buffer.behind = end is None or buffer.end < end
         if not buffer.behind:
             buffer.since = now_s
+
+    def age_s(self, topic: int, now_ms: int) -> float:
+        """Return the age of a topic's oldest waiting record in seconds, 0 when none waits."""
+        buffer = self._buffers[topic]
+        return max(0, now_ms - buffer.timestamps[buffer.head]) / 1000 if len(buffer) else 0.0
 
     def caught_up(self) -> bool:
         """Return whether no topic lags and no record waits."""

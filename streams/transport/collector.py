@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.errors import InterlockError
-from streams.merge_part import MergePart
 from streams.transport import fetch
 from streams.transport.alignment import Fetched
 from streams.transport.chunk import Chunk, Piece, message
 from streams.transport.ownership import Ownership
 from streams.transport.part import OutOfStepError, Part, State
+
+if TYPE_CHECKING:  # a cycle: the merger's part is built on this package
+    from streams.merge_part import MergePart
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +62,13 @@ class Collector:
                 self._merge_part.add(got)
             else:
                 await self._add(client, tp, got, now_s)
+        self._steer(client)  # before the fetcher's next turn, so that it asks for no more of what is full
         self._learn_ends(client, now_s)
 
     def _wanted(self, tp: TopicPartition) -> bool:
         """Return whether the partition may be drained, asked at the very moment it would be."""
         if self._merge_part is not None and tp == self._merge_part.source:
-            return self._merge_part.active
+            return self._merge_part.wants_more()
         part = self._ownership.parts.get(tp.partition)
         return part is not None and part.state is State.ACTIVE and self._has_room(part, self._numbers[tp.topic])
 

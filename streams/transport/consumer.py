@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,7 +17,6 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 
-from streams.transport import fetch
 from streams.transport.clients import connection
 from streams.transport.collector import Collector
 from streams.transport.ownership import Ownership
@@ -114,7 +112,7 @@ class Consumer(driver.Consumer):
     @property
     def plain_commit(self) -> Callable[[dict[TopicPartition, OffsetAndMetadata]], Awaitable[None]]:
         """Commit offsets outside of a transaction."""
-        return self.client.commit  # type: ignore[no-any-return] # aiokafka has no types
+        return self.client.commit
 
     # ---- rebalances ----------------------------------------------------------------------------------
     # aiokafka and Faust only log what these callbacks raise, and the worker would live on: fail-stop.
@@ -233,5 +231,3 @@ class Transport(driver.Transport):
     Producer = Producer
     driver_version = "chunk+" + driver.Transport.driver_version
 
-
-_ = fetch, time

@@ -225,14 +225,18 @@ def test_a_failed_start_shows_the_end_of_the_brokers_log(
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="the system kills orphans through setpriv only")
-def test_the_real_broker_dies_with_its_owner(kafka: Broker) -> None:
+def test_the_real_broker_dies_with_its_owner(kafka: Broker, tmp_path: Path) -> None:
     """After kill -9 of the process that started a Kafka, that Kafka is gone too."""
     del kafka
     script = (
         "from streams.broker import start_broker as s; b = s('kafka'); print(b.pids[0], flush=True); input()"
     )
     owner = subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_checkout()
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # it has no chance to tidy up
     )
     assert owner.stdin is not None
     assert owner.stdout is not None
@@ -294,7 +298,3 @@ def test_another_process_produces_to_the_embedded_broker() -> None:
     broker.stop()  # a second stop does nothing
     with pytest.raises(LiveSegmentsError):
         broker.create_topic("late", 1)
-
-
-def _checkout() -> Path:
-    return Path(__file__).parents[2]

@@ -30,7 +30,7 @@ def merged(model: Model, *parts: F64, batch: int = 1000) -> Model:
 
 @pytest.mark.parametrize("batch", [1, 7, 100, 1000])
 def test_batch_size_changes_no_byte(batch: int) -> None:
-    """Alone, the estimator gives the same model for every batch size, over the warm-up and several versions."""
+    """The estimator gives the same model for every batch size, over warm-up and several versions."""
     whole, cut = (SegmentClusterer(warmup=500, epoch=600) for _ in range(2))
     whole.learn_many(ROWS)
     for start in range(0, len(ROWS), batch):
@@ -63,7 +63,7 @@ def test_row_order_changes_no_byte() -> None:
 
 @pytest.mark.parametrize("workers", [2, 4])
 def test_number_of_workers_changes_no_byte(workers: int) -> None:
-    """However rows are spread over workers, even sorted by a feature, the model is the same but for its positions."""
+    """However rows are spread over workers, even sorted, the model is the same but for its positions."""
     model = first_model(WARM)
     parts = np.array_split(EPOCH[np.argsort(EPOCH[:, 0])], workers)
 

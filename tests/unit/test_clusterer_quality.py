@@ -11,7 +11,7 @@ from tests.clusterer_samples import adjusted_rand, batch_cost, mixture, partitio
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_mixture_is_found(seed: int) -> None:
-    """Eight unequal groups in mixed units are found (ARI >= .99) at the cost of batch k-means++ (ratio <= 1.01)."""
+    """Eight unequal groups in mixed units are found (ARI >= .99) at the cost of batch k-means++."""
     rows, group = mixture(seed, 6000)
     clusterer = SegmentClusterer(warmup=500, epoch=1000)
     clusterer.learn_many(rows[:4500])
@@ -38,7 +38,7 @@ def test_numbers_are_stable_on_a_stationary_stream() -> None:
 
 
 def test_jumping_groups_are_followed() -> None:
-    """After three of eight groups have jumped, the segments are found again (ARI >= .98 after five epochs)."""
+    """After three of eight groups have jumped, five epochs find them again (ARI >= .98)."""
     rows, group = mixture(5, 12_000)
     units = rows.std(0)
     later = np.arange(len(rows)) >= 6000

@@ -49,7 +49,7 @@ def small() -> SegmentClusterer:
 
 def test_estimator_passes_the_checks_of_river(monkeypatch: pytest.MonkeyPatch) -> None:
     """`check_estimator` passes."""
-    # The checks import scikit-learn's data sets before they look at the kind of estimator; clusterers get none of them.
+    # The checks import scikit-learn's data sets before they see that a clusterer gets none of them.
     sklearn = types.ModuleType("sklearn")
     monkeypatch.setattr(sklearn, "datasets", types.ModuleType("sklearn.datasets"), raising=False)
     monkeypatch.setitem(sys.modules, "sklearn", sklearn)

@@ -1,0 +1,112 @@
+"""Wire the worker: settings, clock and engine in, a Faust app out. Wiring only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import faust
+
+from streams.agents import declare_agents
+from streams.clock import Clock
+from streams.health import Health
+from streams.merge_part import MergePart
+from streams.model_log import ModelLog
+from streams.settings import Settings
+from streams.telemetry import Telemetry
+from streams.transport.failstop import fail_stop
+from streams.transport.ownership import Ownership
+from streams.transport.ports import EnginePort, MergePort
+from streams.transport.watchdog import Watchdog
+
+ADVANCE_S = 0.5
+"""How often time passes in partitions that have nothing to do."""
+HEARTBEAT_S = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What makes one worker differ from another: tests and the demo put their own here."""
+
+    engine: EnginePort
+    merger: MergePort | None = None
+    telemetry: Telemetry | None = None
+    transactions: bool = True
+    """False for a broker without transactions: at least once."""
+    stop_at: Callable[[BaseException], NoReturn] = fail_stop
+    web: Callable[[Any, Health], None] | None = None
+    """Registers pages on the app; None: no web server."""
+
+
+def create_app(settings: Settings, clock: Clock, parts: Parts) -> Any:
+    """Return a Faust app that is not started.
+
+    Raises:
+        UsageError: no brokers are named.
+    """
+    telemetry = parts.telemetry or Telemetry()
+    app = faust.App(settings.app_id, **_configuration(settings, web=parts.web is not None))
+    app.ownership = Ownership(
+        settings, parts.engine, clock, telemetry, transactions=parts.transactions, fail_stop=parts.stop_at
+    )
+    app.merge_part = None
+    if parts.merger is not None:
+        app.merge_part = MergePart(
+            settings, parts.merger, clock, telemetry, transactions=parts.transactions, fail_stop=parts.stop_at
+        )
+    declare_agents(app)
+    _declare_timers(app, settings, telemetry, parts)
+    if parts.web is not None:
+        parts.web(app, telemetry.health)
+    return app
+
+
+def _configuration(settings: Settings, *, web: bool) -> dict[str, Any]:
+    """Return Faust's configuration; reasons beside what is not its default."""
+    brokers = (settings.kafka_bootstrap or "").split(",")
+    return {
+        "broker": ";".join(f"chunk://{broker.strip()}" for broker in brokers),
+        "store": "memory://",
+        "broker_session_timeout": settings.session_timeout_ms / 1000,
+        "broker_heartbeat_interval": HEARTBEAT_S,
+        "broker_rebalance_timeout": 60.0,
+        "broker_max_poll_interval": 1e6,  # a worker without partitions would leave the group, for ever
+        "broker_commit_interval": 2.8,
+        "consumer_max_fetch_size": 1 << 20,
+        "stream_buffer_maxsize": 2,  # chunks; more would only be dropped at a rebalance
+        "stream_wait_empty": True,  # the revoke commits
+        "table_standby_replicas": 0,
+        "topic_allow_declare": False,  # topics are made by `live-segments topics create`
+        "topic_disable_leader": True,
+        "topic_partitions": settings.partitions,
+        "web_enabled": web,
+        "web_bind": settings.web_bind,
+        "web_port": settings.web_port,
+        "worker_redirect_stdouts": False,
+    }
+
+
+def _declare_timers(app: Any, settings: Settings, telemetry: Telemetry, parts: Parts) -> None:
+    ownership, merge_part = app.ownership, app.merge_part
+    model_log = ModelLog(settings, parts.engine.offer_model, committed=parts.transactions)
+    watchdog = Watchdog(app, telemetry)
+
+    @app.timer(settings.commit_interval_ms / 1000)
+    async def commit() -> None:
+        ownership.tick()
+        if merge_part is not None:
+            merge_part.tick()
+
+    @app.timer(ADVANCE_S)
+    async def advance() -> None:
+        ownership.advance()
+        telemetry.health.on_loop()
+
+    @app.timer(watchdog.interval_s)
+    async def watch() -> None:
+        await watchdog.look()
+
+    @app.task
+    async def follow_models() -> None:
+        await model_log.follow(ownership.ready_to_open.set)

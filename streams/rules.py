@@ -1,0 +1,32 @@
+"""What a deployment says about the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.calendar import HOUR_MS
+from streams.codec.output_records import Origin
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRules:
+    """Bounds and choices; times in milliseconds."""
+
+    app_id: str
+    margin: float = 0.2
+    """Share by which another segment must be nearer before a customer moves."""
+    min_events: int = 3
+    """Events before a customer without orders gets a segment; an order suffices."""
+    sweep_ms: int = 30_000
+    """The tick interval near the wall clock, and the grid of due times."""
+    catchup_sweep_ms: int = HOUR_MS
+    """The tick interval while stream time is more than `catchup_after_ms` behind the wall clock."""
+    catchup_after_ms: int = HOUR_MS
+    main_features: tuple[str, ...] = ()
+    erasure_key: str = "live-segments"
+    run_id: str = "live"
+    origin: Origin | None = None
+    """Origin of all records; None: live or catchup, by age at the commit."""
+    max_unusable_share: float = 0.9
+    capacity: int = 1 << 23
+    """Most customers in memory."""

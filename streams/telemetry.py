@@ -1,0 +1,65 @@
+"""What the transport reports, passed on to the metrics page and to the health answers."""
+
+from __future__ import annotations
+
+import time
+
+from streams.health import Health
+from streams.metrics import Metrics
+
+
+class Telemetry:
+    """An observer of the transport that keeps metrics and health in step."""
+
+    def __init__(self, metrics: Metrics | None = None, health: Health | None = None) -> None:
+        self.metrics = metrics or Metrics()
+        self.health = health or Health()
+        self._restoring: dict[int, float] = {}
+
+    def on_chunk(self, records: int, seconds: float) -> None:
+        """A chunk was processed."""
+        self.metrics.chunk_records.observe(records)
+        self.metrics.chunk_seconds.observe(seconds)
+
+    def on_commit(self, partition: int, events: int, records: int, seconds: float) -> None:  # noqa: ARG002 - events are counted by the engine
+        """A transaction was committed."""
+        self.metrics.commit_records.observe(records)
+        self.metrics.commit_seconds.observe(seconds)
+        self.metrics.last_commit_timestamp_seconds.labels(partition).set_to_current_time()
+        self.health.on_commit(partition)
+
+    def on_restore(self, partition: int, records: int, total: int) -> None:  # noqa: ARG002 - no metric shows progress
+        """A restore read on."""
+        self.health.on_restore(partition)
+
+    def on_state(self, partition: int, state: str) -> None:
+        """A partition's state has changed."""
+        now = time.monotonic()
+        if state == "restoring":
+            self._restoring[partition] = now
+        elif state == "active" and (since := self._restoring.pop(partition, None)) is not None:
+            self.metrics.restores_total.inc()
+            self.metrics.restore_seconds.observe(now - since)
+        self.metrics.set_partition_state(partition, state)
+        if state == "closed":
+            self._restoring.pop(partition, None)
+            self.metrics.forget_partition(partition)
+        self.health.on_state(partition, state)
+
+    def on_assigned(self, partitions: set[int]) -> None:
+        """The group gave these partitions to this worker."""
+        self.metrics.rebalances_total.inc()
+        self.health.on_assigned(partitions)
+
+    def on_broker(self, up: bool) -> None:
+        """The broker answered, or did not."""
+        self.health.on_broker(up)
+
+    def on_lag(self, topic: str, partition: int, records: int, seconds: float) -> None:
+        """A topic partition has this much to go."""
+        self.metrics.input_lag_records.labels(topic, partition).set(records)
+        self.health.on_lag(topic, partition, records, seconds)
+
+    def on_partition_lag(self, partition: int, seconds: float) -> None:
+        """The oldest waiting record of a partition has this age."""
+        self.metrics.input_lag_seconds.labels(partition).set(seconds)

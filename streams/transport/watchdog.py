@@ -1,0 +1,74 @@
+"""See to it that a worker never stays alive doing nothing.
+
+Every few seconds the broker is asked where the inputs end. That says whether it answers, and how much
+is left to do, from a source that does not depend on the fetcher, Faust's flow control or our own loops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from streams.errors import LiveSegmentsError
+from streams.telemetry import Telemetry
+from streams.transport.ownership import Ownership
+
+log = logging.getLogger(__name__)
+
+INTERVAL_S = 5.0
+ANSWER_S = 4.0
+"""A broker that takes longer counts as away."""
+
+
+class Watchdog:
+    """Measures the lag and ends the worker when health says that it is stuck."""
+
+    interval_s = INTERVAL_S
+
+    def __init__(self, app: Any, telemetry: Telemetry) -> None:
+        self._app = app
+        self._ownership: Ownership = app.ownership
+        self._telemetry = telemetry
+        self._away = False
+
+    async def look(self) -> None:
+        """Ask the broker once, report, and fail-stop if there is no progress."""
+        try:
+            await asyncio.wait_for(self._measure(), ANSWER_S)
+        except (KafkaError, TimeoutError) as error:
+            self._note(up=False)
+            log.debug("broker away: %r", error)
+            return
+        self._note(up=True)
+        reason = self._telemetry.health.stuck()
+        if reason is not None:
+            self._ownership.fail_stop(LiveSegmentsError(f"{reason}; restart"))
+
+    def _note(self, *, up: bool) -> None:
+        if up == self._away:
+            self._away = not up
+            log.warning("broker %s", "answers again" if up else "does not answer, waiting for it")
+        self._telemetry.on_broker(up)
+
+    async def _measure(self) -> None:
+        """Report the lag of each topic partition against what is committed."""
+        parts = list(self._ownership.parts.values())
+        wanted = {
+            self._ownership.topic_partition(topic, part.number): (part, topic)
+            for part in parts
+            for topic in range(part.topics)
+        }
+        client = self._app.consumer.client
+        if not wanted:
+            await client._client.force_metadata_update()  # noqa: SLF001 - any request will do
+            return
+        ends = await client.end_offsets(list(wanted))
+        for tp, (part, topic) in wanted.items():
+            records = max(0, ends[tp] - part.committed[topic]) if part.opened else 0
+            self._telemetry.on_lag(tp.topic, part.number, records, part.aligner.age_s(topic, self._ownership.clock.now_ms()))
+        for part in parts:
+            ages = (part.aligner.age_s(topic, self._ownership.clock.now_ms()) for topic in range(part.topics))
+            self._telemetry.on_partition_lag(part.number, max(ages))

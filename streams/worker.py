@@ -1,0 +1,207 @@
+"""The worker process: waits for Kafka, refuses what cannot work, runs until it is told to stop.
+
+Run as `python -m streams.worker` it is the supervised child: settings as JSON in the first line on
+stdin, which stays open as long as the supervisor lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from streams.admin import Admin, Metadata
+from streams.app import Parts, create_app
+from streams.clock import Clock, SystemClock
+from streams.errors import BrokerUnreachableError, ExitCode, InterlockError, LiveSegmentsError, UsageError
+from streams.logs import configure_logs
+from streams.records import INPUT_TOPICS
+from streams.settings import Settings
+from streams.topics import TOPICS, topic_name
+from streams.transport.failstop import exit_code, fail_stop, one_line
+
+log = logging.getLogger(__name__)
+
+STOP_TIMEOUT_S = 30.0
+"""A worker that takes longer to stop ends without good-bye; what it has committed stands."""
+_BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0)
+
+MakeParts = Callable[[Settings, bool], Parts]
+"""Gives the worker's insides; the flag says whether the broker has transactions."""
+
+
+def run_worker(settings: Settings, *, supervise: bool = True, make_parts: MakeParts | None = None) -> int:
+    """Run a worker until SIGTERM or SIGINT and return the exit code.
+
+    Args:
+        settings: the deployment.
+        supervise: run the worker in a child process that is restarted with back-off when it fails.
+        make_parts: the worker's insides, for tests (not with supervise); default: the product's.
+    """
+    configure_logs(settings.log_format, settings.log_level)
+    if supervise:
+        from streams.supervisor import Supervisor  # noqa: PLC0415 - the child does not need it
+
+        return Supervisor(settings).run()
+    try:
+        return asyncio.run(serve(settings, SystemClock(), make_parts or product_parts))
+    except LiveSegmentsError as error:
+        log.critical("%s", error)
+        return int(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - an operator gets one line, whatever it is
+        log.critical("%s", one_line(error))
+        return exit_code(error)
+
+
+def product_parts(settings: Settings, transactions: bool) -> Parts:
+    """Return the product's insides: the engine, the merger, metrics and pages."""
+    from streams.product import make_parts  # noqa: PLC0415 - imports numpy and the whole core
+
+    return make_parts(settings, transactions)
+
+
+async def serve(settings: Settings, clock: Clock, make_parts: MakeParts, stdin: Any = None) -> int:
+    """Wait for the broker, check the topics, run the app until a signal (or the end of stdin).
+
+    Raises:
+        LiveSegmentsError: the worker must not run like this; nothing was started.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if stdin is not None:
+        loop.add_reader(stdin, _stop_at_end, loop, stdin, stop)
+    found = await wait_for_broker(settings, stop)
+    if found is None:
+        return int(ExitCode.DONE)
+    check_topics(settings, found)
+    if found.embedded:
+        log.warning("the embedded broker has no transactions: at least once, changes may be sent twice")
+    settings = msgspec.structs.replace(settings, web_port=free_port(settings))
+    app = create_app(settings, clock, make_parts(settings, not found.embedded))
+    await _run(app, stop)
+    return int(ExitCode.DONE)
+
+
+async def _run(app: Any, stop: asyncio.Event) -> None:
+    """Start the app and stop it in good order; a crash of the app ends the process."""
+    gc.freeze()  # nothing loaded so far is garbage: it need not be looked at again
+    starting = asyncio.ensure_future(app.start())
+    ends = [asyncio.ensure_future(wait()) for wait in (stop.wait, app._crashed.wait)]  # noqa: SLF001 - no public way
+    done, _ = await asyncio.wait([starting, *ends], return_when=asyncio.FIRST_COMPLETED)
+    if starting in done and starting.exception() is None:
+        log.info("worker started")
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
+    error = app.crash_reason or (starting.exception() if starting.done() else None)
+    if error is not None:
+        fail_stop(error)
+    starting.cancel()
+    log.info("stopping: committing what is processed")
+    try:
+        await asyncio.wait_for(app.stop(), STOP_TIMEOUT_S)
+    except TimeoutError:
+        fail_stop(LiveSegmentsError(f"the worker did not stop within {STOP_TIMEOUT_S:g} s"))
+    log.info("stopped")
+
+
+def _stop_at_end(loop: asyncio.AbstractEventLoop, stdin: Any, stop: asyncio.Event) -> None:
+    """Stop when the supervisor is gone: its end of the pipe is closed."""
+    if not stdin.read(1024):
+        loop.remove_reader(stdin)
+        stop.set()
+
+
+async def wait_for_broker(settings: Settings, stop: asyncio.Event) -> Metadata | None:
+    """Return what the cluster has, as soon as a broker answers; None when told to stop before.
+
+    Raises:
+        LiveSegmentsError: the broker answers and refuses.
+    """
+    tries = 0
+    while not stop.is_set():
+        try:
+            return await asyncio.to_thread(Admin(settings, 3.0).metadata)
+        except BrokerUnreachableError as error:
+            pause_s = _BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)]
+            tries += 1
+            log.warning("waiting for Kafka, next try in %g s: %s", pause_s, error)
+        try:
+            await asyncio.wait_for(stop.wait(), pause_s)
+        except TimeoutError:
+            continue
+    return None
+
+
+def check_topics(settings: Settings, found: Metadata) -> None:
+    """Refuse to run on topics that are missing or do not belong together.
+
+    Faust would split topics with different partition counts over workers without a word.
+
+    Raises:
+        UsageError: topics are missing.
+        InterlockError: partition counts differ from the settings.
+    """
+    names = {
+        topic_name(settings, topic.name): topic
+        for topic in TOPICS
+        if topic.name != "segment-changes-backfill"
+    }
+    missing = [name for name in names if name not in found.copies]
+    if missing:
+        raise UsageError(f"topics are missing: {', '.join(missing)}; run `live-segments topics create`")
+    wrong = [
+        f"{name} has {len(found.copies[name])}, not {topic.partition_count(settings)}"
+        for name, topic in names.items()
+        if len(found.copies[name]) != topic.partition_count(settings)
+    ]
+    if wrong:
+        raise InterlockError(
+            f"partition counts: {'; '.join(wrong)} (LIVE_SEGMENTS_PARTITIONS={settings.partitions}); all of "
+            f"{', '.join(INPUT_TOPICS)} and what is written per customer need the same: a count cannot be "
+            "changed in place, make new topics under another LIVE_SEGMENTS_TOPIC_PREFIX and produce into them"
+        )
+
+
+def free_port(settings: Settings) -> int:
+    """Return the port for the worker's page: the chosen one if it is free, any free one for 0.
+
+    Raises:
+        UsageError: the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in settings.web_bind else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.web_bind, settings.web_port))
+        except OSError as error:
+            raise UsageError(
+                f"LIVE_SEGMENTS_WEB_PORT={settings.web_port}: {settings.web_bind} cannot listen there "
+                f"({error.strerror}); choose another port, or 0 for any free one"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def main() -> int:
+    """Run the supervised child."""
+    stdin = sys.stdin.buffer
+    settings = msgspec.json.decode(stdin.readline(), type=Settings)
+    configure_logs(settings.log_format, settings.log_level)
+    try:
+        return asyncio.run(serve(settings, SystemClock(), product_parts, stdin.raw))
+    except Exception as error:  # noqa: BLE001 - an operator gets one line, whatever it is
+        log.critical("%s", one_line(error))
+        return exit_code(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
