@@ -13,8 +13,12 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from streams.errors import BrokerUnreachableError, LiveSegmentsError, UsageError
 from streams.settings import Settings, librdkafka_security
 
-REQUEST_TIMEOUT_S = 10.0
-"""Bounds each request to the broker, and the wait until new topics have leaders."""
+REQUEST_TIMEOUT_S = 15.0
+"""Bounds each request to the broker, and the wait until new topics have leaders.
+
+Longer than the 9 s after which Kafka by default notices that a node is dead: until then the other
+nodes may still send us to it.
+"""
 _MOCK = "mockCluster"
 """Start of the cluster id of librdkafka's mock cluster, the embedded broker."""
 
@@ -37,15 +41,20 @@ class Admin:
         if settings.kafka_bootstrap is None:
             raise UsageError("KAFKA_BOOTSTRAP is not set; name the brokers as HOST:PORT")
         self._bootstrap = settings.kafka_bootstrap
+        self._security = librdkafka_security(settings)
         self._timeout_s = timeout_s
         self._last_error = ""
-        self._client = AdminClient(
+        self._client = self._connect(settings.kafka_bootstrap)
+
+    def _connect(self, bootstrap: str) -> AdminClient:
+        return AdminClient(
             {
-                "bootstrap.servers": settings.kafka_bootstrap,
+                "bootstrap.servers": bootstrap,
                 "log_level": 0,  # our one line says it, librdkafka would say it for each attempt
                 "error_cb": self._remember,
                 "reconnect.backoff.max.ms": 500,
-                **librdkafka_security(settings),
+                "topic.metadata.refresh.interval.ms": 1000,  # hears soon when a dead node is replaced
+                **self._security,
             }
         )
 
@@ -79,17 +88,27 @@ class Admin:
         return True
 
     def wait_for(self, names: list[str]) -> None:
-        """Wait until every partition of these topics has a leader."""
+        """Wait until every node of the cluster knows these topics, with a leader for each partition.
+
+        A node that does not answer is passed over: it learns of them before it serves again.
+        """
         deadline = time.monotonic() + self._timeout_s
-        while names:
-            found = self._topics().topics
-            if all(name in found and _has_leaders(found[name]) for name in names):
-                return
-            if time.monotonic() > deadline:
-                raise BrokerUnreachableError(
-                    f"the new topics have no leader after {self._timeout_s:g} s; are all brokers up?"
-                )
-            time.sleep(0.05)
+        nodes = self._topics().brokers.values() if names else ()
+        for address in [f"{node.host}:{node.port}" for node in nodes]:
+            while not self._knows(address, names):
+                if time.monotonic() > deadline:
+                    raise BrokerUnreachableError(
+                        f"the new topics have no leader after {self._timeout_s:g} s; are all brokers up?"
+                    )
+                time.sleep(0.05)
+
+    def _knows(self, address: str, names: list[str]) -> bool:
+        # a client of its own each time: one that has learned of other nodes would ask any of them
+        try:
+            found = self._connect(address).list_topics(timeout=1).topics
+        except KafkaException:
+            return True
+        return all(name in found and _has_leaders(found[name]) for name in names)
 
     def configs(self, names: list[str]) -> dict[str, dict[str, str]]:
         """Return the configuration of topics by name, defaults included."""
@@ -128,7 +147,7 @@ class Admin:
                 raise LiveSegmentsError(f"Kafka refuses: {reason.str()}") from error
             self._client.poll(0)  # lets `_remember` hear why
             raise BrokerUnreachableError(
-                f"no broker answered at {self._bootstrap} in {self._timeout_s:g} s "
+                f"no answer from Kafka at {self._bootstrap} in {self._timeout_s:g} s "
                 f"({self._last_error or reason.str()}); start it, or correct KAFKA_BOOTSTRAP"
             ) from error
 

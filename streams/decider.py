@@ -23,8 +23,8 @@ from streams.partition import Partition
 from streams.records import INPUT_TOPICS, RawBatch
 from streams.rules import EngineRules
 
-SWEEP_SLICE = 8192
-"""Customers decided at a time at a tick."""
+SWEEP_SLICE = 1024
+"""Customers decided at a time at a tick; their rows fit the processor's cache."""
 
 
 @dataclass(slots=True)
@@ -51,8 +51,14 @@ class Crowd:
     """(n,) copies of the rows."""
 
     def pick(self, at: NDArray[np.intp]) -> Crowd:
-        """Return the customers at these places."""
-        return Crowd(self.parts, self.owner[at], self.rows[at], gather(self.r, at))
+        """Return the customers at these places, ascending."""
+        if len(at) == len(self.rows):
+            return self
+        return self.sorted(at)
+
+    def sorted(self, order: NDArray[np.intp]) -> Crowd:
+        """Return the customers in another order."""
+        return Crowd(self.parts, self.owner[order], self.rows[order], gather(self.r, order))
 
     def current(self) -> I64:
         """Return the number of the segment that each holds."""
@@ -202,12 +208,14 @@ class Decider:
         owner = np.repeat(np.arange(len(parts)), [len(part.index) for part in parts])
         rows = np.concatenate([np.fromiter(part.index.values(), np.intp, len(part.index)) for part in parts])
         for start in range(0, len(rows), SWEEP_SLICE):
-            here = slice(start, start + SWEEP_SLICE)
-            r = gather(self.slab.rows, rows[here])
-            crowd = Crowd(parts, owner[here], rows[here], r)
+            here, whose = rows[start : start + SWEEP_SLICE], owner[start : start + SWEEP_SLICE]
+            r = gather(self.slab.rows, here)
             ready = self.eligible(r)
-            if ready.any():
-                yield crowd if ready.all() else crowd.pick(np.flatnonzero(ready))
+            crowd = Crowd(parts, whose, here, r)
+            if ready.all():
+                yield crowd
+            elif ready.any():
+                yield crowd.pick(np.flatnonzero(ready))
 
     def _decide_due(self, model: Model, crowd: Crowd, seen: F64, since_ms: I64, tick_ms: int) -> None:
         """Decide customers at a tick; who moves does so at the first tick of the grid that would move them.
@@ -227,7 +235,7 @@ class Decider:
                 gone = model.decide(seen, current, margin) != current
                 high, low = np.where(gone, middle, high), np.where(gone, low, middle)
             by_time = np.argsort(high, kind="stable")
-            crowd, low = crowd.pick(by_time), high[by_time]
+            crowd, low = crowd.sorted(by_time), high[by_time]
             before = np.minimum(crowd.at(since_ms[crowd.owner]), crowd.at(low * grid))
             self._move_at(model, "time", crowd, crowd.at(low * grid), before)
             crowd.r = gather(self.slab.rows, crowd.rows)

@@ -6,6 +6,7 @@ features; NaN is missing. A segment's number is at least 1; 0 is no segment.
 """
 
 from models.clusterer.accumulator import Accumulator
+from models.clusterer.advice import silhouettes
 from models.clusterer.clusterer import SegmentClusterer
 from models.clusterer.delta import Delta, DeltaFormatError
 from models.clusterer.layout import ModelFormatError
@@ -26,4 +27,5 @@ __all__ = [
     "ModelFormatError",
     "SegmentClusterer",
     "SegmentInfo",
+    "silhouettes",
 ]

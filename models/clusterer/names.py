@@ -57,7 +57,7 @@ def label(
 def direction(features: tuple[str, ...], name: str) -> F64:
     """Return the direction (d,) that a name speaks of, as a unit vector; zeros when it speaks of none.
 
-    An archetype whose main features are not all there gives zeros: nobody is a window shopper where no view is known.
+    So does an archetype whose main features are not all there: without views nobody is a window shopper.
     """
     pattern = np.zeros(len(features))
     archetype = next((one for one in ARCHETYPES if one.name == name), None)

@@ -184,6 +184,23 @@ def test_unknown_features_are_named_as_they_are() -> None:
     assert name == "High app opens, low nps"
 
 
+def test_an_archetype_needs_its_main_features() -> None:
+    """Where no view is known nobody is called a window shopper, however few orders there are."""
+    known = ("orders_half90d", "money_half90d")
+    ((name, _),) = label(known, np.array([[-1.0, -1.0]]), np.array([1]), {})
+
+    assert name == "Few recent orders, low recent spend"
+
+
+def test_a_name_does_not_stay_when_it_is_no_longer_true() -> None:
+    """A segment that leans the other way in a main feature of its name loses it."""
+    still = profile(days_known=1.0, orders_total=1.0, sessions_total=0.5)
+    but = profile(days_known=1.0, orders_total=-0.1, sessions_total=0.9, category_diversity=0.9)
+
+    assert label(NAMED, still[None], np.array([1]), {1: "Loyal customers"})[0][0] == "Loyal customers"
+    assert label(NAMED, but[None], np.array([1]), {1: "Loyal customers"})[0][0] != "Loyal customers"
+
+
 def test_a_name_stays_while_it_fits() -> None:
     """A name is kept although another fits better now, and goes when the segment has turned away."""
     leaning = profile(weekend_share=0.5, average_order=1.0, money_half90d=0.7)

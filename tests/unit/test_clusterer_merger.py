@@ -148,6 +148,17 @@ def test_late_deltas_are_placed_anew() -> None:
     assert adjusted_rand(GROUP, first.assign(ROWS)) >= 0.98
 
 
+def test_late_deltas_keep_their_spread() -> None:
+    """Placed anew, rows spread about the references as much as they did: the deviations agree to 2 %."""
+    newer = advanced(MODEL, only(deltas_of(ROWS[600:1000], MODEL)))
+    late = advanced(newer, only(deltas_of(ROWS[1000:3000], MODEL)))
+    in_time = advanced(newer, only(deltas_of(ROWS[1000:3000], newer)))
+    within = [float(model.sums.second.sum()) for model in (late, in_time)]
+
+    assert late.references().moments()[1] == pytest.approx(in_time.references().moments()[1], rel=0.02)
+    assert within[0] == pytest.approx(within[1], rel=0.2)
+
+
 def test_rows_from_before_the_first_model_are_learned_late() -> None:
     """Raw rows that arrive when there is a model are learned as if they had come through it."""
     raw, summed = only(deltas_of(ROWS[600:900], None)), only(deltas_of(ROWS[600:900], MODEL))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.clusterer import SegmentClusterer
+from models.clusterer import SegmentClusterer, silhouettes
 from tests.clusterer_samples import adjusted_rand, batch_cost, mixture, partition_cost
 
 
@@ -38,12 +38,12 @@ def test_numbers_are_stable_on_a_stationary_stream() -> None:
 
 
 def test_jumping_groups_are_followed() -> None:
-    """After three of eight groups have jumped, five epochs find them again (ARI >= .98)."""
+    """After three of eight groups have jumped, five epochs find them again, whatever the half-life."""
     rows, group = mixture(5, 12_000)
     units = rows.std(0)
     later = np.arange(len(rows)) >= 6000
     rows[later & (group < 3)] += np.array([3.0, -3.0, 2.0, 3.0, -2.0, 3.0]) * units
-    clusterer = SegmentClusterer(warmup=500, epoch=1000, half_life=5000)
+    clusterer = SegmentClusterer(warmup=500, epoch=1000)
     clusterer.learn_many(rows[:11_000])
 
     assert adjusted_rand(group[11_000:], clusterer.predict_many(rows[11_000:])) >= 0.98
@@ -58,3 +58,16 @@ def test_scale_of_early_rows_is_corrected() -> None:
     clusterer.learn_many(rows[:8000])
 
     assert adjusted_rand(group[8000:], clusterer.predict_many(rows[8000:])) >= 0.97
+
+
+def test_advice_finds_the_number_of_groups() -> None:
+    """On a mixture of eight clear groups the silhouette of the references is highest at eight."""
+    rows, _ = mixture(2, 4000)
+    clusterer = SegmentClusterer(n_clusters=5, warmup=500, epoch=1000)
+    clusterer.learn_many(rows)
+    assert clusterer.model is not None
+    scores = silhouettes(clusterer.model)
+
+    assert max(scores, key=scores.__getitem__) == 8
+    assert list(scores) == list(range(2, 15))
+    assert all(-1 <= score <= 1 for score in scores.values())
