@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.profiles import Columns
 from models.profiles.attributes import NPS_SHIFT
 from models.profiles.layout import ATTRIBUTE_FIELDS
 
+_VIEW = int(Kind.VIEW)
 VIEW_WEIGHT = 1.0
 LINE_WEIGHT = 3.0
 """An order line tells three times as much of an interest as a view."""
@@ -73,26 +75,32 @@ def _interests(events: Events, books: list[Names]) -> tuple[I32, I32, I32, F64]:
     The lines of an order that name the same category and brand are one entry.
     """
     spans = np.zeros((len(events), 2), np.int32)
-    told: dict[int, list[tuple[str | None, str | None, float]]] = {}
-    for i in np.flatnonzero(events.kind == Kind.VIEW).tolist():
-        if events.category[i] is not None or events.brand[i] is not None:
-            told[i] = [(events.category[i], events.brand[i], VIEW_WEIGHT)]
     lines = events.lines
-    for i, category, brand in zip(lines.event.tolist(), lines.category, lines.brand, strict=True):
-        if category is not None or brand is not None:
-            told.setdefault(i, []).append((category, brand, LINE_WEIGHT))
+    views = [
+        i
+        for i in np.flatnonzero(events.kind == _VIEW).tolist()
+        if events.category[i] is not None or events.brand[i] is not None
+    ]
+    ordered, first = np.unique(lines.event, return_index=True)
+    ends = np.append(first, len(lines.event))[1:].tolist()
+    orders = dict(zip(ordered.tolist(), zip(first.tolist(), ends, strict=True), strict=True))
     entries: list[tuple[int, int, float]] = []
-    for i in sorted(told):  # in the order of events, so that codes do not depend on the chunk
-        book = books[i]
-        sums: dict[tuple[int, int], float] = {}
-        for category, brand, weight in told[i]:
-            pair = (
-                0 if category is None else book.code("category", category),
-                0 if brand is None else book.code("brand", brand),
-            )
-            sums[pair] = sums.get(pair, 0.0) + weight
-        spans[i] = len(entries), len(entries) + len(sums)
-        entries.extend((category, brand, weight) for (category, brand), weight in sums.items())
+    for i in sorted([*views, *orders]):  # in the order of events, so that codes do not depend on the chunk
+        book, start = books[i], len(entries)
+        if i in orders:
+            here = slice(*orders[i])
+            told = Counter(zip(lines.category[here], lines.brand[here], strict=True))
+            weights = [(pair, LINE_WEIGHT * count) for pair, count in told.items()]
+        else:
+            weights = [((events.category[i], events.brand[i]), VIEW_WEIGHT)]
+        for (category, brand), weight in weights:
+            if category is not None or brand is not None:
+                codes = (
+                    0 if category is None else book.code("category", category),
+                    0 if brand is None else book.code("brand", brand),
+                )
+                entries.append((*codes, weight))
+        spans[i] = start, len(entries)
     table = np.array(entries, np.float64).reshape(-1, 3)
     return spans, table[:, 0].astype(np.int32), table[:, 1].astype(np.int32), table[:, 2].copy()
 

@@ -192,19 +192,19 @@ class Engine:
 
         A newer model is adopted at the tick, after everyone was decided by the old one.
         """
-        interval = self._interval(stream_ms, wall_ms)
-        tick_ms = stream_ms // interval * interval
-        due, since = [], []
-        for number in partitions:
-            part = self.parts[number]
-            if part.stream_ms and stream_ms > part.stream_ms:
-                part.stream_ms = stream_ms
-                if tick_ms > part.tick_ms:
-                    due.append(part)
-                    since.append(part.tick_ms)
-                    part.tick_ms, part.moved = tick_ms, True
+        behind = [p for p in map(self.parts.__getitem__, partitions) if 0 < p.stream_ms < stream_ms]
+        for part in behind:
+            part.stream_ms = stream_ms
+        self._cross(behind, self._tick_of(stream_ms, wall_ms))
+
+    def _cross(self, parts: Iterable[Partition], tick_ms: int) -> None:
+        """Sweep those of the partitions that have not yet seen the tick."""
+        due = [part for part in parts if part.tick_ms < tick_ms]
         if not due:
             return
+        since = [part.tick_ms for part in due]
+        for part in due:
+            part.tick_ms, part.moved = tick_ms, True
         self.decider.at_tick(due, since, tick_ms)
         newest = self.newest
         if newest is not None:
@@ -215,8 +215,15 @@ class Engine:
             self.observer.sweep(part.number, len(part.index))
 
     def _interval(self, stream_ms: int, wall_ms: int) -> int:
-        behind = wall_ms - stream_ms > self.rules.catchup_after_ms
-        return self.rules.catchup_sweep_ms if behind else self.rules.sweep_ms
+        """Return the tick interval: coarse far behind the wall clock, as due times are bisected."""
+        behind, rules = wall_ms - stream_ms, self.rules
+        if behind <= rules.catchup_after_ms:
+            return rules.sweep_ms
+        return rules.history_sweep_ms if behind > rules.history_after_ms else rules.catchup_sweep_ms
+
+    def _tick_of(self, stream_ms: int, wall_ms: int) -> int:
+        interval = self._interval(stream_ms, wall_ms)
+        return stream_ms // interval * interval
 
     def _apply(self, raw: RawBatch, events: Events, columns: Columns, wall_ms: int) -> None:
         """Apply events; before the one that crosses a tick, its partition is swept."""
@@ -239,11 +246,15 @@ class Engine:
             chosen = np.sort(np.concatenate(ready))
             if len(chosen):
                 self._kernel(raw, events, columns, chosen)
+            crossing: dict[int, list[Partition]] = {}
             for part, erase, at in then:
                 if erase is not None:
                     self._erase(part, events.key[at], int(events.time[at]))
-                else:
-                    self.advance_to([part.number], min(int(events.time[at]), wall_ms), wall_ms)
+                    continue
+                part.stream_ms = max(part.stream_ms, min(int(events.time[at]), wall_ms))
+                crossing.setdefault(self._tick_of(part.stream_ms, wall_ms), []).append(part)
+            for tick_ms, parts in crossing.items():
+                self._cross(parts, tick_ms)
 
     def _cut(
         self, part: Partition, events: Events, index: NDArray[np.intp], wall_ms: int

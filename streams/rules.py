@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.calendar import HOUR_MS
+from models.calendar import DAY_MS, HOUR_MS
 from streams.codec.output_records import Origin
 
 
@@ -22,6 +22,9 @@ class EngineRules:
     catchup_sweep_ms: int = HOUR_MS
     """The tick interval while stream time is more than `catchup_after_ms` behind the wall clock."""
     catchup_after_ms: int = HOUR_MS
+    history_sweep_ms: int = DAY_MS
+    """The tick interval while stream time is more than `history_after_ms` behind."""
+    history_after_ms: int = 7 * DAY_MS
     main_features: tuple[str, ...] = ()
     erasure_key: str = "live-segments"
     run_id: str = "live"

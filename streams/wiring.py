@@ -54,6 +54,7 @@ def make_engine(
         min_events=settings.min_events,
         sweep_ms=grid,
         catchup_sweep_ms=sweep_ms or EngineRules.catchup_sweep_ms,
+        history_sweep_ms=sweep_ms or EngineRules.history_sweep_ms,
         catchup_after_ms=-1 if sweep_ms else settings.catchup_after_s * 1000,
         main_features=settings.main_features,
         erasure_key=settings.erasure_key,

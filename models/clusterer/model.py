@@ -103,8 +103,7 @@ class Model:
         row = np.arange(len(distances))
         best = distances.argmin(axis=1)
         place, known = self._places(current)
-        held = np.where(known, distances[row, place], np.inf)
-        moves = ~known | (distances[row, best] < (1.0 - margin) * held)
+        moves = ~known | (distances[row, best] < (1.0 - margin) * distances[row, place])
         return np.where(moves, self.numbers[best], current)
 
     def confidence(self, distances: F64, numbers: I64) -> F64:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from models.profiles import attributes, browsing, orders
 from models.profiles.layout import RECENT_IDS, ROW, gather, scatter
 from models.profiles.sessions import advance_session
 
-_PER_CHUNK = frozenset({"interest_category", "interest_brand", "interest_weight", "attributes", "calendar"})
+_PURCHASE, _REFUND = int(Kind.PURCHASE), int(Kind.REFUND)  # an enum's attribute costs a microsecond
 
 
 @dataclass(slots=True)
@@ -59,12 +60,17 @@ class Columns:
 
     def take(self, index: NDArray[np.intp]) -> Columns:
         """Return the events at `index`, in that order."""
-        return Columns(
-            **{
-                f.name: getattr(self, f.name) if f.name in _PER_CHUNK else getattr(self, f.name)[index]
-                for f in fields(self)
-            }
-        )
+        return Columns(*[get(self)[index] for get in _PER_EVENT], *[get(self) for get in _PER_CHUNK])
+
+    def part(self, start: int, stop: int) -> Columns:
+        """Return the events from `start` on and before `stop`, without a copy."""
+        here = slice(start, stop)
+        return Columns(*[get(self)[here] for get in _PER_EVENT], *[get(self) for get in _PER_CHUNK])
+
+
+_CHUNK_FIELDS = ("interest_category", "interest_brand", "interest_weight", "attributes", "calendar")
+_PER_EVENT = tuple(attrgetter(f.name) for f in fields(Columns) if f.name not in _CHUNK_FIELDS)
+_PER_CHUNK = tuple(attrgetter(name) for name in _CHUNK_FIELDS)
 
 
 @dataclass(slots=True)
@@ -91,12 +97,18 @@ def passes(
     start: NDArray[np.intp], order: NDArray[np.intp]
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Yield (groups, events) of each rank pass: the i-th event of every customer that has one."""
-    count = np.diff(np.append(start, len(order)))
-    by_count = np.argsort(-count, kind="stable")
-    alive = np.searchsorted(-count[by_count], -np.arange(count.max(initial=0)), side="left")
-    for rank, many in enumerate(alive.tolist()):
+    by_count, rounds = _rounds(start, len(order))
+    for rank, many in enumerate(rounds):
         groups = by_count[:many]
         yield groups, order[start[groups] + rank]
+
+
+def _rounds(start: NDArray[np.intp], n: int) -> tuple[NDArray[np.intp], list[int]]:
+    """Return the groups by falling size, and for each rank how many of them have an event of that rank."""
+    count = np.diff(np.append(start, n))
+    by_count = np.argsort(-count, kind="stable")
+    many = np.searchsorted(-count[by_count], -np.arange(count.max(initial=0)), side="left")
+    return by_count, many.tolist()
 
 
 def update(slab: NDArray[np.void], rows: NDArray[np.intp], columns: Columns) -> Updated:
@@ -120,30 +132,36 @@ def update(slab: NDArray[np.void], rows: NDArray[np.intp], columns: Columns) -> 
     start = np.flatnonzero(first)
     unique = sorted_rows[start]
     before = gather(slab, unique)
-    current = before.copy()
+    by_count, rounds = _rounds(start, n)
+    current = gather(before, by_count)  # those with most events first, so that each pass is a leading slice
+    by_rank = np.concatenate([order[start[by_count[:many]] + rank] for rank, many in enumerate(rounds)])
+    ranked = columns.take(by_rank)
     after = np.empty(n, ROW)
     accepted = np.ones(n, np.bool_)
     late = np.zeros(n, np.bool_)
-    for groups, events in passes(start, order):
-        part = gather(current, groups)
-        cols = columns.take(events)
+    done = 0
+    for many in rounds:
+        part, events = current[:many], by_rank[done : done + many]
+        cols = ranked.part(done, done + many)
+        done += many
         fresh = ~(part["ids"] == cols.event_hash[:, None]).any(axis=1)
         late[events] = cols.time < part["last_seen"]
         if fresh.all():
-            part = _apply(part, cols)
+            _apply(part, cols)
         else:
             accepted[events] = fresh
             keep = np.flatnonzero(fresh)
             if len(keep):
-                scatter(part, keep, _apply(gather(part, keep), cols.take(keep)))
-        scatter(current, groups, part)
+                sub = gather(part, keep)
+                _apply(sub, cols.take(keep))
+                scatter(part, keep, sub)
         scatter(after, events, part)
-    scatter(slab, unique, current)
+    scatter(slab, unique[by_count], current)
     return Updated(after, accepted, late, order, start, unique, before)
 
 
-def _apply(r: NDArray[np.void], c: Columns) -> NDArray[np.void]:
-    """Return the rows after one event each."""
+def _apply(r: NDArray[np.void], c: Columns) -> None:
+    """Apply one event to each row; in place."""
     m = np.arange(len(r))
     r["ids"][m, r["events"] % RECENT_IDS] = c.event_hash
     r["events"] += 1
@@ -153,15 +171,14 @@ def _apply(r: NDArray[np.void], c: Columns) -> NDArray[np.void]:
         sub = gather(r, given)
         attributes.set_attributes(sub, c.attributes[c.attribute[given]], c.time[given])
         scatter(r, given, sub)
-    if (c.kind <= Kind.REFUND).all():
+    if (c.kind <= _REFUND).all():
         _apply_behaviour(r, c)
     else:
-        seen = np.flatnonzero(c.kind <= Kind.REFUND)
+        seen = np.flatnonzero(c.kind <= _REFUND)
         if len(seen):
             sub = gather(r, seen)
             _apply_behaviour(sub, c.take(seen))
             scatter(r, seen, sub)
-    return r
 
 
 def _apply_behaviour(r: NDArray[np.void], c: Columns) -> None:
@@ -170,12 +187,12 @@ def _apply_behaviour(r: NDArray[np.void], c: Columns) -> None:
     advance_session(r, c)
     browsing.decay(r, c.time)
     browsing.count(r, c)
-    bought = np.flatnonzero(c.kind >= Kind.PURCHASE)
+    bought = np.flatnonzero(c.kind >= _PURCHASE)
     if len(bought):
         sub = gather(r, bought)
         orders.add(sub, c.take(bought))
         scatter(r, bought, sub)
-    told = np.flatnonzero(c.interest[:, 1] > c.interest[:, 0])
+    told = np.flatnonzero((c.interest[:, 1] > c.interest[:, 0]) & (c.kind != _REFUND))  # not what was sent back
     if len(told):
         sub = gather(r, told)
         browsing.add_interests(sub, c.take(told))

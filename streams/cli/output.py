@@ -1,0 +1,119 @@
+"""What commands print: tables for people at 80 columns, JSON for programs, progress on a terminal."""
+
+# ruff: noqa: PLC0415 - rich is loaded by what prints, so that --help answers at once
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+T = TypeVar("T")
+EVERY = 500
+"""Records between two counts on a progress bar."""
+
+
+def say(text: str) -> None:
+    """Print a line on stderr: for people, so that stdout holds nothing but the answer."""
+    click.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    print(json.dumps(value, ensure_ascii=False, separators=(",", ":")), flush=True)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; the heading of a column of numbers begins with `>`, which aligns it to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+    for row in rows:
+        table.add_row(*(escape(shown(cell)) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def print_pairs(pairs: Mapping[str, object]) -> None:
+    """Print names and values, one a line."""
+    width = max(map(len, pairs), default=0)
+    for name, value in pairs.items():
+        print(f"{name:<{width}}  {shown(value)}")
+
+
+def markdown(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table in Markdown."""
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    lines += [f"| {' | '.join(shown(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def shown(value: object) -> str:
+    """Return a value as people read it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
+    return str(value)
+
+
+class Progress:
+    """A bar on stderr when that is a terminal, else nothing."""
+
+    def __init__(self, bar: Any, task: Any) -> None:
+        self._bar = bar
+        self._task = task
+
+    def bytes(self, done: int, total: int) -> None:
+        """Say how much of the files is read."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
+
+    def count(self, records: int) -> None:
+        """Say how many records have gone through."""
+        if self._bar is not None:
+            self._bar.update(self._task, count=f"{records:,}")
+
+    def counted(self, items: Iterable[T], after: Callable[[], None] | None = None) -> Iterator[T]:
+        """Yield the items and show how many there were; call `after` when there are no more."""
+        number = 0
+        for number, item in enumerate(items, start=1):
+            if number % EVERY == 0:
+                self.count(number)
+            yield item
+        self.count(number)
+        if after is not None:
+            after()
+
+
+@contextmanager
+def progress(label: str, unit: str = "records", *, total: int | None = None) -> Iterator[Progress]:
+    """Show a progress bar while the block runs."""
+    if not sys.stderr.isatty():
+        yield Progress(None, None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[count]} " + unit),
+        TimeElapsedColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield Progress(bar, bar.add_task(label, total=total, count="0"))

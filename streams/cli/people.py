@@ -1,0 +1,185 @@
+"""`segments`, `explain`, `tail`: what the segments are, who is in them and why."""
+
+# ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help answers at once
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streams.cli.options import json_option
+from streams.cli.output import print_json, print_pairs, print_table, shown
+from streams.errors import LiveSegmentsError
+
+if TYPE_CHECKING:
+    from streams.codec.output_records import ChangeProperties, ChangeRecord
+    from streams.explanation import Explanation
+
+
+@click.command(short_help="List the segments with their sizes.")
+@json_option
+def segments(as_json: bool) -> None:
+    """Print all segments with their sizes, from a running or a stopped deployment.
+
+    \b
+    Example:
+      KAFKA_BOOTSTRAP=localhost:9092 live-segments segments
+    """
+    from streams.reader import Reader
+    from streams.settings import load_settings
+    from streams.sizes import segment_sizes
+
+    with Reader(load_settings()) as reader:
+        rows = segment_sizes(reader)
+    if as_json:
+        print_json(
+            [
+                {
+                    "segment_set": row.segment_set,
+                    "id": row.id,
+                    "name": row.name,
+                    "size": row.size,
+                    "share": round(row.share, 6),
+                    "description": row.description,
+                }
+                for row in rows
+            ]
+        )
+        return
+    if not rows:
+        raise LiveSegmentsError(
+            "there are no segments yet: they are found once 500 customers or customer days are seen"
+        )
+    print_table(
+        "",
+        ("id", "segment", ">size", ">share", "description"),
+        [(row.id, row.name, row.size, f"{row.share:.1%}", row.description) for row in rows],
+    )
+
+
+@click.command(short_help="Say why a customer is in their segment.")
+@click.argument("customer")
+@json_option
+def explain(customer: str, as_json: bool) -> None:
+    """Say why a customer is in their segment: features, distances, and what speaks for the runner-up.
+
+    \b
+    Example:
+      KAFKA_BOOTSTRAP=localhost:9092 live-segments explain c-00012
+    """
+    from streams.clock import SystemClock
+    from streams.explanation import explain as explain_customer
+    from streams.reader import Reader
+    from streams.settings import load_settings
+
+    settings = load_settings()
+    with Reader(settings) as reader:
+        found = explain_customer(settings, reader, SystemClock(), customer)
+    if found is None:
+        raise LiveSegmentsError(
+            f"no customer {customer}: never seen, erased, or not committed yet; ids are as in the events"
+        )
+    if as_json:
+        import msgspec
+
+        print_json(msgspec.to_builtins(found))
+    else:
+        _print_explanation(found)
+
+
+def _print_explanation(found: Explanation) -> None:
+    from models.features import BY_NAME, FEATURES
+
+    where = found.segment_id and f"{found.segment_name or 'a segment of an older model'} ({found.segment_id})"
+    if where is None:
+        where = "none yet: " + ("there is no model" if found.eligible else "too few events")
+    print_pairs(
+        {
+            "customer": found.customer_id,
+            "as of": _time(found.as_of_ms),
+            "segment": where,
+            "since": "" if found.since_ms is None else _time(found.since_ms),
+            "model": found.model_version or "none yet",
+            "change records": found.sequence,
+        }
+    )
+    families = dict.fromkeys(f.family for f in FEATURES)
+    for family in families:
+        named = [f for f in FEATURES if f.family == family and found.features[f.name] is not None]
+        if named:
+            rows = [(f.name, found.features[f.name], "" if f.unit == "name" else f.unit, f.label) for f in named]
+            print_table(family, ("feature", ">value", "unit", ""), rows)
+    if found.distances:
+        print_table(
+            "distance to each segment",
+            ("id", "segment", ">distance", ""),
+            [(n.id, n.name, n.distance, "<- here" if n.current else "") for n in found.distances],
+        )
+        _print_margin(found)
+    for title, parts in (("speaks for the runner-up", found.for_runner_up), ("against it", found.against)):
+        if parts:
+            rows = [(BY_NAME[name].label, found.features[name], part) for name, part in parts]
+            print_table(title, ("feature", ">value", ">weight"), rows)
+
+
+def _print_margin(found: Explanation) -> None:
+    """Say how far the customer is from a move."""
+    here = next((near for near in found.distances if near.current), None)
+    rival = next((near for near in found.distances if not near.current), None)
+    if here is None or rival is None:
+        return
+    line = (1 - found.margin) * here.distance
+    verb = "moves there at the next decision" if rival.distance < line else "stays"
+    print(
+        f"Runner-up: {rival.name} at {rival.distance:.2f}. A move needs less than {line:.2f} "
+        f"({1 - found.margin:.0%} of {here.distance:.2f}): the customer {verb}."
+    )
+
+
+@click.command(short_help="Print changes of segment as they come.")
+@click.option("--from-beginning", is_flag=True, help="Begin with the oldest change that is kept.")
+@click.option("--segment", help="Only changes of this segment, by id or name.")
+@click.option("--limit", type=click.IntRange(1), help="Stop after so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print each record as one line of JSON.")
+def tail(from_beginning: bool, segment: str | None, limit: int | None, as_json: bool) -> None:
+    """Print changes of segment as they come, until Ctrl-C: a subscriber to `segment-changes`.
+
+    \b
+    Example:
+      KAFKA_BOOTSTRAP=localhost:9092 live-segments tail --from-beginning \\
+        --segment "Loyal" --limit 10
+    """
+    from streams.codec.changes import decode_change
+    from streams.reader import Reader
+    from streams.settings import load_settings
+
+    told = 0
+    with Reader(load_settings()) as reader:
+        for row in reader.follow(["segment-changes"], from_beginning=from_beginning):
+            if row is None or row.value is None:
+                continue
+            change = decode_change(row.value).record
+            if segment is not None and not _is_named(change.properties, segment):
+                continue
+            click.echo(row.value.decode() if as_json else change_line(change))
+            told += 1
+            if told == limit:
+                return
+
+
+def _is_named(properties: ChangeProperties, segment: str) -> bool:
+    return segment.lower() in {properties.audience_key, properties.segment_name.lower()}
+
+
+def change_line(change: ChangeRecord) -> str:
+    """Return a change as one line for people."""
+    p = change.properties
+    note = "" if p.origin == "live" else f" [{p.origin}]"
+    when = change.timestamp.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{when}  {change.user_id:<10}  {p.change:<7}  {p.segment_name}  {p.reason}{note}"
+
+
+def _time(ms: int) -> Any:
+    return shown(datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))

@@ -1,0 +1,64 @@
+"""`topics`: make the topics, or say how they differ from what is declared."""
+
+# ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help answers at once
+
+from __future__ import annotations
+
+import click
+
+from streams.cli.options import json_option
+from streams.cli.output import print_json
+from streams.errors import ExitCode
+
+
+@click.group()
+def topics() -> None:
+    """Create the topics, or check them.
+
+    \b
+    Example:
+      KAFKA_BOOTSTRAP=localhost:9092 live-segments topics create
+    """
+
+
+@topics.command()
+@json_option
+def create(as_json: bool) -> None:
+    """Create the topics that are missing; those that are there stay as they are.
+
+    \b
+    Example:
+      LIVE_SEGMENTS_REPLICATION_FACTOR=3 live-segments topics create
+    """
+    from streams.settings import load_settings
+    from streams.topics import TOPICS, create_topics
+
+    created = create_topics(load_settings())
+    if as_json:
+        print_json({"created": created, "present": len(TOPICS) - len(created)})
+        return
+    for name in created:
+        print(f"created {name}")
+    print(f"{len(created)} topics created, {len(TOPICS) - len(created)} were there")
+
+
+@topics.command()
+@json_option
+def check(as_json: bool) -> int:
+    """Name each difference between the topics and their declaration; exit code 1 when there is one.
+
+    \b
+    Example:
+      live-segments topics check
+    """
+    from streams.settings import load_settings
+    from streams.topics import TOPICS, check_topics
+
+    differences = check_topics(load_settings())
+    if as_json:
+        print_json({"differences": differences})
+    else:
+        for line in differences:
+            print(line)
+        print(f"{len(differences)} differences" if differences else f"all {len(TOPICS)} topics are as declared")
+    return ExitCode.NO if differences else ExitCode.DONE

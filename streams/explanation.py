@@ -1,0 +1,133 @@
+"""Why a customer is where they are: their profile from the changelog, beside the newest model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.clusterer import Model
+from models.events import F64
+from models.features import FEATURES, View, evaluate, vectors
+from models.profiles import gather
+from streams.clock import Clock
+from streams.codec.hashing import partition_for
+from streams.codec.profile_rows import COLD_PREFIX, HOT_PREFIX, META_KEY, NAME_PREFIX
+from streams.decisions import scalar
+from streams.outbox import CHANGELOG
+from streams.reader import Reader
+from streams.settings import Settings
+from streams.snapshot import engine_of
+
+MAX_REASONS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A behaviour segment as seen by one customer."""
+
+    id: str
+    name: str
+    distance: float
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a customer is where they are; times are epoch ms."""
+
+    customer_id: str
+    partition: int
+    as_of_ms: int
+    sequence: int
+    features: dict[str, Any]
+    """Every feature by name, None for unknown."""
+    segment_id: str | None
+    segment_name: str | None
+    since_ms: int | None
+    model_version: int
+    """The model in force for the customer's partition; 0 for none."""
+    eligible: bool
+    """Whether there are enough events for a behaviour segment."""
+    margin: float
+    """Share by which another segment must be nearer before the customer moves."""
+    distances: tuple[Near, ...]
+    """Nearest first."""
+    for_runner_up: tuple[tuple[str, float], ...]
+    """(feature, part): what speaks most for the nearest other segment; parts of d(current)² - d(other)²."""
+    against: tuple[tuple[str, float], ...]
+    """(feature, part): what speaks most for the current one."""
+
+
+def explain(settings: Settings, reader: Reader, clock: Clock, customer: str) -> Explanation | None:
+    """Return why a customer is where they are, as of now; None if there is no such customer.
+
+    Raises:
+        LiveSegmentsError: the topics cannot be read, or were written in another format.
+    """
+    key = customer.encode()
+    number = partition_for(key, settings.partitions, settings.partitioner)
+    engine = engine_of(settings, reader, clock)
+    wanted = {HOT_PREFIX + key, COLD_PREFIX + key, META_KEY}
+    rows = [
+        (row.key, row.value)
+        for row in reader.all_of(CHANGELOG, [number])
+        if row.key in wanted or row.key.startswith(NAME_PREFIX)
+    ]
+    engine.open(number)
+    engine.restore(number, [key for key, _ in rows], [value for _, value in rows])
+    part = engine.parts[number]
+    if key not in part.index:
+        return None
+    r = gather(engine.slab.rows, np.array([part.index[key]]))
+    now_ms = max(int(r["last_seen"][0]), part.stream_ms)
+    view = View(r, np.array([now_ms]), engine.calendar)
+    values = evaluate(view)
+    own = int(r["behaviour"][0])
+    model = part.model
+    seen = vectors(view)
+    near = _near(model, seen, own) if model is not None else ()
+    pros, cons = _contributions(model, seen, own, near) if model is not None else ((), ())
+    known = model is not None and own in model.numbers
+    return Explanation(
+        customer_id=customer,
+        partition=number,
+        as_of_ms=now_ms,
+        sequence=int(r["sequence"][0]),
+        features={f.name: scalar(f, float(values[f.name][0]), part.names) for f in FEATURES},
+        segment_id=f"b-{own}" if own else None,
+        segment_name=model.segment(own).name if model is not None and known else None,
+        since_ms=int(r["behaviour_since"][0]) if own else None,
+        model_version=model.version if model is not None else 0,
+        eligible=bool(engine.decider.eligible(r)[0]),
+        margin=settings.margin,
+        distances=near,
+        for_runner_up=pros,
+        against=cons,
+    )
+
+
+def _near(model: Model, seen: F64, own: int) -> tuple[Near, ...]:
+    distances = model.distances(seen)[0].tolist()
+    segments = [
+        Near(info.id, info.name, distance, info.number == own)
+        for info, distance in zip(model.segments, distances, strict=True)
+    ]
+    return tuple(sorted(segments, key=lambda near: near.distance))
+
+
+Parts = tuple[tuple[str, float], ...]
+
+
+def _contributions(model: Model, seen: F64, own: int, near: tuple[Near, ...]) -> tuple[Parts, Parts]:
+    """Return the features that speak for the nearest other segment, and those for the current one."""
+    other = next((segment for segment in near if not segment.current), None)
+    if other is None or own not in model.numbers:
+        return (), ()
+    rival = int(other.id.removeprefix("b-"))
+    parts = model.contributions(seen, np.array([own]), np.array([rival]))[0]
+    ranked = sorted(zip(model.features, parts.tolist(), strict=True), key=lambda pair: -pair[1])
+    pros = tuple(pair for pair in ranked if pair[1] > 0)[:MAX_REASONS]
+    cons = tuple(pair for pair in reversed(ranked) if pair[1] < 0)[:MAX_REASONS]
+    return pros, cons

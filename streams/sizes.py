@@ -1,0 +1,81 @@
+"""How many customers each segment has now, from the topics that subscribers read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import msgspec
+
+from streams.codec.definitions import decode_definition
+from streams.reader import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One segment and its size."""
+
+    segment_set: str
+    id: str
+    name: str
+    size: int
+    share: float
+    """Of all customers that are in any segment."""
+    description: str
+
+
+class _Behaviour(msgspec.Struct):
+    segment_id: str
+    segment_name: str
+
+
+class _Audience(msgspec.Struct):
+    segment_id: str
+
+
+class Membership(msgspec.Struct):
+    """What is counted of a record of `segments`."""
+
+    behaviour: _Behaviour | None
+    audiences: list[_Audience]
+
+
+decode_head = msgspec.json.Decoder(Membership).decode
+
+
+def segment_sizes(reader: Reader) -> list[Segment]:
+    """Return the segments by set, the largest first; those that are no more only while somebody is in them.
+
+    Raises:
+        LiveSegmentsError: the topics cannot be read.
+    """
+    return sized(reader.latest("segment-definitions"), reader.latest("segments"))
+
+
+def sized(definitions: dict[bytes, bytes], memberships: dict[bytes, bytes]) -> list[Segment]:
+    """Return the segments from the last records of both topics by key; see `segment_sizes`."""
+    sizes: Counter[tuple[str, str]] = Counter()
+    names: dict[str, str] = {}
+    for value in memberships.values():
+        member = decode_head(value)
+        if member.behaviour is not None:
+            sizes["behaviour", member.behaviour.segment_id] += 1
+            names[member.behaviour.segment_id] = member.behaviour.segment_name
+        sizes.update(("audience", audience.segment_id) for audience in member.audiences)
+    known = {d.id: d for d in map(decode_definition, definitions.values())}
+    alive = {(d.set, d.id) for d in known.values() if d.size != 0 or d.rule is not None}
+    rows = []
+    for segment_set, segment_id in alive | set(sizes):
+        size = sizes[segment_set, segment_id]
+        definition = known.get(segment_id)
+        rows.append(
+            Segment(
+                segment_set,
+                segment_id,
+                definition.name if definition is not None else names.get(segment_id, segment_id),
+                size,
+                size / max(len(memberships), 1),
+                definition.description if definition is not None else "",
+            )
+        )
+    return sorted(rows, key=lambda row: (row.segment_set != "behaviour", -row.size, row.id))
