@@ -51,13 +51,13 @@ def decide(
         distances: (n, k) from each event's row to the segments.
         margin: share by which another segment must be nearer.
         current: (g,) number held before the chunk.
-        order: (n,) events sorted by customer.
+        order: (m,) the events of these customers, sorted by customer; m <= n.
         start: (g,) first position of each customer's events in `order`.
         decided: (n,) events after which the customer is decided.
     """
     n, g = len(order), len(start)
     group = np.repeat(np.arange(g), np.diff(np.append(start, n)))
-    held = np.empty(n, np.int64)
+    held = np.zeros(len(decided), np.int64)  # the chunk may hold events of customers of another model
     held[order] = current[group]
     would_move = decided & (model.step(distances, held, margin) != held)
     moving = np.unique(group[would_move[order]])

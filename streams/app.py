@@ -10,7 +10,6 @@ import faust
 
 from streams.agents import declare_agents
 from streams.clock import Clock
-from streams.health import Health
 from streams.merge_part import MergePart
 from streams.model_log import ModelLog
 from streams.settings import Settings
@@ -35,7 +34,7 @@ class Parts:
     transactions: bool = True
     """False for a broker without transactions: at least once."""
     stop_at: Callable[[BaseException], NoReturn] = fail_stop
-    web: Callable[[Any, Health], None] | None = None
+    web: Callable[[Any], None] | None = None
     """Registers pages on the app; None: no web server."""
 
 
@@ -58,7 +57,7 @@ def create_app(settings: Settings, clock: Clock, parts: Parts) -> Any:
     declare_agents(app)
     _declare_timers(app, settings, telemetry, parts)
     if parts.web is not None:
-        parts.web(app, telemetry.health)
+        parts.web(app)
     return app
 
 

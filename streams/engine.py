@@ -116,16 +116,19 @@ class Engine:
     def opened(self, partition: int, positions: dict[int, int]) -> None:
         """Check the restored state against the committed offsets, topic index to next offset.
 
+        Where the two are not committed together the state may be ahead: `process` leaves out what it holds.
+
         Raises:
             LiveSegmentsError: the state was made from other records than the group has committed.
         """
-        part = self.parts[partition]
+        restored = self.parts[partition].positions
         for topic, offset in positions.items():
-            restored = part.positions[topic]
-            if restored not in {NOWHERE, offset}:
+            known = restored[topic] if restored[topic] != NOWHERE else 0
+            fits = known == offset if self.rules.exactly_once else known >= offset
+            if not fits:
                 raise LiveSegmentsError(
-                    f"partition {partition}: the state was made up to {INPUT_TOPICS[topic]} offset {restored}"
-                    f", but the group has committed {offset}: was the group's offset or the changelog reset? "
+                    f"partition {partition}: the state was made up to {INPUT_TOPICS[topic]} offset {known}, "
+                    f"but the group has committed {offset}: was the group's offset or the changelog reset? "
                     "Reset both, or use a new LIVE_SEGMENTS_APP_ID"
                 )
 
@@ -159,6 +162,8 @@ class Engine:
             LiveSegmentsError: the input is such that going on would do harm.
         """
         now_ms = self.clock.now_ms()
+        if not self.rules.exactly_once:
+            raw = self._fresh(raw)
         if self.partitioner_check is not None and not self.partitioner_check.done:
             self.partitioner_check.observe(raw)
         decoded = self.decoder.decode(raw, now_ms)
@@ -179,13 +184,25 @@ class Engine:
             names = {number: part.names for number, part in self.parts.items()}
             self._apply(raw, decoded.events, to_columns(decoded.events, names, self.calendar), now_ms)
 
+    def _fresh(self, raw: RawBatch) -> RawBatch:
+        """Leave out records that the restored state holds: their offsets were not committed before a crash."""
+        known = {
+            (number, topic): position
+            for number, part in self.parts.items()
+            for topic, position in enumerate(part.positions)
+        }
+        places = zip(raw.partition, raw.topic, raw.offset, strict=True)
+        fresh = [i for i, (number, topic, offset) in enumerate(places) if offset >= known[number, topic]]
+        return raw if len(fresh) == len(raw) else raw.take(fresh)
+
     def advance(self, partition: int, wall_ms: int) -> None:
         """Let stream time go on with the wall clock: called while a partition has nothing to process."""
         part = self.parts[partition]
         if part.stream_ms:
             elapsed = max(wall_ms - part.anchor_ms, 0)
             part.anchor_ms = wall_ms
-            self.advance_to([partition], min(part.stream_ms + elapsed, wall_ms), wall_ms)
+            part.stream_ms = max(part.stream_ms, min(part.stream_ms + elapsed, wall_ms))
+            self._cross([part], part.stream_ms // self.rules.sweep_ms * self.rules.sweep_ms)
 
     def advance_to(self, partitions: Iterable[int], stream_ms: int, wall_ms: int) -> None:
         """Move stream time of partitions forward, and decide all customers of those that cross a tick.

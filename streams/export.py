@@ -51,11 +51,15 @@ def export_profiles(
                 customers += table.num_rows
             done(number, customers)
         if writer is None:
-            raise LiveSegmentsError("there is no customer in profiles-changelog yet; start a worker and send events")
+            raise LiveSegmentsError(
+                "there is no customer in profiles-changelog yet; start a worker and send events"
+            )
         writer.close()
         part.replace(out)
     except OSError as error:
-        raise UsageError(f"--out {out}: {error.strerror or error}; name a file that can be written") from error
+        raise UsageError(
+            f"--out {out}: {error.strerror or error}; name a file that can be written"
+        ) from error
     finally:
         if writer is not None:
             writer.close()

@@ -47,8 +47,8 @@ class Publisher:
     """Writes records to the input topics; idempotent, confirmed by all copies.
 
     Kafka's timestamp of a record is the time it is sent, never less than that of the record before it: a
-    worker merges the topics by it, so it sees the records in the order in which they were sent (on topics with
-    broker times: up to the few milliseconds that a batch waits).
+    worker merges the topics by it, so it sees the records in the order in which they were sent (where the
+    topic has broker times, up to the few milliseconds that a batch waits).
 
     Args:
         settings: the deployment's.
@@ -129,7 +129,9 @@ class Publisher:
         left = self._producer.flush(timeout_s)
         self.poll(0)
         if left:
-            raise BrokerUnreachableError(f"{left:,} records are not confirmed after {timeout_s:g} s; is Kafka up?")
+            raise BrokerUnreachableError(
+                f"{left:,} records are not confirmed after {timeout_s:g} s; is Kafka up?"
+            )
         self.published.sent = dict(zip(INPUT_TOPICS, self._counts, strict=True))
         return self.published
 
@@ -137,7 +139,7 @@ class Publisher:
 def publish(
     records: Iterable[ShopRecord], publisher: Publisher, pace: Pace, stop: threading.Event | None = None
 ) -> Published:
-    """Send records at a pace, in their order, until there are no more or `stop` is set; returns what was sent.
+    """Send records at a pace, in order, until there are no more or `stop` is set; return what was sent.
 
     When it is interrupted (KeyboardInterrupt), what was taken so far is still sent.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Self
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from confluent_kafka import KafkaException as KafkaFailure
@@ -53,7 +54,7 @@ class Reader:
         self._partitions = Admin(settings).metadata().copies
         self._consumer = Consumer(_configuration(settings))
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -127,12 +128,16 @@ class Reader:
     def _numbers(self, topic: str, partitions: Iterable[int] | None) -> list[int]:
         name = topic_name(self._settings, topic)
         if name not in self._partitions:
-            raise UsageError(f"topic {name} is missing; run `live-segments topics create`, or correct the prefix")
+            raise UsageError(
+                f"topic {name} is missing; run `live-segments topics create`, or correct the prefix"
+            )
         return list(range(len(self._partitions[name]))) if partitions is None else list(partitions)
 
     def _ask_bounds(self, name: str, partition: int = 0) -> tuple[int, int]:
         try:
-            bounds: tuple[int, int] = self._consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=15)
+            bounds: tuple[int, int] = self._consumer.get_watermark_offsets(
+                TopicPartition(name, partition), timeout=15
+            )
         except KafkaFailure as error:
             raise self._lost(error.args[0]) from error
         return bounds

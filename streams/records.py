@@ -50,6 +50,11 @@ class RawBatch:
             self.value[start:stop],
         )
 
+    def take(self, index: list[int]) -> RawBatch:
+        """Return the records at these places as a batch of their own."""
+        columns = (self.partition, self.topic, self.offset, self.timestamp, self.key, self.value)
+        return RawBatch(*([column[i] for i in index] for column in columns))
+
 
 @dataclass(slots=True)
 class Record:

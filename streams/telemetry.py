@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 
+from models.events import Bool
 from streams.health import Health
 from streams.metrics import Metrics
+from streams.records import INPUT_TOPICS
 
 
 class Telemetry:
@@ -63,3 +65,44 @@ class Telemetry:
     def on_partition_lag(self, partition: int, seconds: float) -> None:
         """The oldest waiting record of a partition has this age."""
         self.metrics.input_lag_seconds.labels(partition).set(seconds)
+
+
+class EngineMetrics:
+    """What the engine reports, as metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self.processed = dict.fromkeys(INPUT_TOPICS, 0)
+        """Records processed since the start, by topic."""
+        self.dead_letters = 0
+
+    def records(self, topics: list[int], unknown_fields: int) -> None:
+        """Records were processed."""
+        for topic, name in enumerate(INPUT_TOPICS):
+            if count := topics.count(topic):
+                self.processed[name] += count
+                self._metrics.events_total.labels(name).inc(count)
+        if unknown_fields:
+            self._metrics.unknown_fields_total.inc(unknown_fields)
+
+    def dead_letter(self, reason: str) -> None:
+        """A record went to the dead letters."""
+        self.dead_letters += 1
+        self._metrics.dead_letters_total.labels(reason).inc()
+
+    def events(self, accepted: Bool, late: Bool) -> None:
+        """Events were applied; those not accepted are duplicates, or older than an erasure."""
+        self._metrics.duplicates_total.inc(len(accepted) - int(accepted.sum()))
+        self._metrics.late_events_total.inc(int(late.sum()))
+
+    def change(self, segment_set: str, entered: bool, cause: str) -> None:
+        """A change event was made."""
+        self._metrics.changes_total.labels(segment_set, "entered" if entered else "left", cause).inc()
+
+    def sweep(self, partition: int, customers: int) -> None:
+        """All customers of a partition were decided."""
+        self._metrics.customers.labels(partition).set(customers)
+
+    def model(self, version: int) -> None:
+        """The newest model known is this one."""
+        self._metrics.model_version.set(version)

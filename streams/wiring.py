@@ -25,6 +25,7 @@ def make_engine(
     sweep_ms: int | None = None,
     run_id: str = "live",
     origin: Origin | None = None,
+    exactly_once: bool = True,
 ) -> Engine:
     """Return an engine without partitions.
 
@@ -36,6 +37,7 @@ def make_engine(
         sweep_ms: tick interval of a replay; None for a worker, which sweeps by the settings.
         run_id: part of the message ids.
         origin: origin of all change records; None for a worker.
+        exactly_once: the broker has transactions.
 
     Raises:
         UsageError: a setting does not fit.
@@ -61,6 +63,7 @@ def make_engine(
         run_id=run_id,
         origin=origin,
         max_unusable_share=settings.max_unusable_share,
+        exactly_once=exactly_once,
     )
     check = None if recorded else PartitionerCheck(settings.partitions, settings.partitioner)
     return Engine(engine_rules, Decoder(rules), clock, calendar_of(settings.timezone), check, observer)

@@ -24,10 +24,11 @@ from streams.errors import BrokerUnreachableError, ExitCode, InterlockError, Liv
 from streams.logs import configure_logs
 from streams.records import INPUT_TOPICS
 from streams.settings import Settings
+from streams.telemetry import EngineMetrics, Telemetry
 from streams.topics import TOPICS, topic_name
 from streams.transport.failstop import exit_code, fail_stop, one_line
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("streams.worker")  # also when it runs as __main__
 
 STOP_TIMEOUT_S = 30.0
 """A worker that takes longer to stop ends without good-bye; what it has committed stands."""
@@ -45,7 +46,7 @@ def run_worker(settings: Settings, *, supervise: bool = True, make_parts: MakePa
         supervise: run the worker in a child process that is restarted with back-off when it fails.
         make_parts: the worker's insides, for tests (not with supervise); default: the product's.
     """
-    configure_logs(settings.log_format, settings.log_level)
+    _configure_logs(settings)
     if supervise:
         from streams.supervisor import Supervisor  # noqa: PLC0415 - the child does not need it
 
@@ -60,11 +61,31 @@ def run_worker(settings: Settings, *, supervise: bool = True, make_parts: MakePa
         return exit_code(error)
 
 
+def _configure_logs(settings: Settings) -> None:
+    configure_logs(settings.log_format, settings.log_level)
+    if settings.log_level != "debug":
+        # a broker that is away costs 20 lines a second; the watchdog says it once, and errors are raised
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
 def product_parts(settings: Settings, transactions: bool) -> Parts:
     """Return the product's insides: the engine, the merger, metrics and pages."""
-    from streams.product import make_parts  # noqa: PLC0415 - imports numpy and the whole core
+    from streams import web  # noqa: PLC0415 - a test's worker needs neither this nor the core
+    from streams.status import WorkerStatus  # noqa: PLC0415 - as above
+    from streams.wiring import make_engine, make_merging  # noqa: PLC0415 - as above
 
-    return make_parts(settings, transactions)
+    telemetry = Telemetry()
+    counters = EngineMetrics(telemetry.metrics)
+    engine = make_engine(settings, SystemClock(), observer=counters)
+    kind = "Kafka at" if transactions else "embedded (at least once) at"
+    status = WorkerStatus(engine, counters, f"{kind} {settings.kafka_bootstrap}")
+    return Parts(
+        engine=engine,
+        merger=make_merging(settings),
+        telemetry=telemetry,
+        transactions=transactions,
+        web=lambda app: web.register(app, telemetry.metrics, telemetry.health, status),
+    )
 
 
 async def serve(settings: Settings, clock: Clock, make_parts: MakeParts, stdin: Any = None) -> int:
@@ -195,9 +216,9 @@ def main() -> int:
     """Run the supervised child."""
     stdin = sys.stdin.buffer
     settings = msgspec.json.decode(stdin.readline(), type=Settings)
-    configure_logs(settings.log_format, settings.log_level)
+    _configure_logs(settings)
     try:
-        return asyncio.run(serve(settings, SystemClock(), product_parts, stdin.raw))
+        return asyncio.run(serve(settings, SystemClock(), product_parts, stdin))
     except Exception as error:  # noqa: BLE001 - an operator gets one line, whatever it is
         log.critical("%s", one_line(error))
         return exit_code(error)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streams.cli.command import Command
 from streams.cli.options import Moment, Positive, file_arguments, json_option
 from streams.cli.output import print_json, print_pairs, progress, say
 from streams.errors import UsageError
@@ -25,7 +26,11 @@ LIVE_RATE = 20.0
 """Events a second of the simulated shop when it runs live and nothing else is said."""
 
 
-@click.command(short_help="Publish recorded events to the input topics.")
+@click.command(
+    cls=Command,
+    short_help="Publish recorded events to the input topics.",
+    example="live-segments produce orders.csv.gz --format online-retail --speed 3600",
+)
 @file_arguments
 @click.option("--speed", type=Positive(), help="So many times as fast as it happened; 1 = as it happened.")
 @click.option("--rate", type=Positive(), help="At most so many records a second.")
@@ -37,11 +42,6 @@ def produce(
 
     Formats: `events` (our own schema as NDJSON or Parquet), `online-retail`, `taobao`, `retailrocket`. Rows
     that make no record are skipped and counted by reason.
-
-    \b
-    Example:
-      KAFKA_BOOTSTRAP=localhost:9092 live-segments produce orders.csv.gz \\
-        --format online-retail --speed 3600
     """
     from streams.settings import load_settings
     from streams.shop.formats import read_records
@@ -54,14 +54,26 @@ def produce(
     with progress("producing") as bar:
         read.progress = bar.bytes
         records = read_records(files, format_name, read)
-        first = list(itertools.islice(records, 1))  # a file of another format is refused before anything is sent
-        _send(settings, bar.counted(itertools.chain(first, records)), Pace(rate, speed), read, as_json=as_json)
+        first = list(
+            itertools.islice(records, 1)
+        )  # a file of another format is refused before anything is sent
+        _send(
+            settings, bar.counted(itertools.chain(first, records)), Pace(rate, speed), read, as_json=as_json
+        )
 
 
-@click.command(short_help="Run the simulated shop against any broker.")
-@click.option("--customers", type=click.IntRange(1), default=600, show_default=True, help="How many there are.")
+@click.command(
+    cls=Command,
+    short_help="Run the simulated shop against any broker.",
+    example="live-segments simulate --days 75 --customers 600 --events 20000",
+)
+@click.option(
+    "--customers", type=click.IntRange(1), default=600, show_default=True, help="How many there are."
+)
 @click.option("--events", type=click.IntRange(1), help="Stop after so many.  [default: none, or the span's]")
-@click.option("--rate", type=Positive(), help=f"Events a second.  [default: {LIVE_RATE:g}; with a span: no limit]")
+@click.option(
+    "--rate", type=Positive(), help=f"Events a second.  [default: {LIVE_RATE:g}; with a span: no limit]"
+)
 @click.option("--seed", type=click.IntRange(0), help="Same seed, same shop.  [default: LIVE_SEGMENTS_SEED]")
 @click.option("--start", type=Moment(), help="A recorded span from here …")
 @click.option("--end", type=Moment(), help="… to here, instead of live events.  [default: now]")
@@ -82,11 +94,6 @@ def simulate(
     Its orders are real ones (Online Retail, UCI, CC BY 4.0), the visits around them are generated; prices are
     in GBP, so workers need LIVE_SEGMENTS_CURRENCY=GBP or a rate for it. With --start, --end or --days it
     writes what happened in that span, as fast as the broker takes it.
-
-    \b
-    Example:
-      KAFKA_BOOTSTRAP=localhost:9092 live-segments simulate --days 75 \\
-        --customers 600 --events 20000
     """
     from streams.clock import SystemClock
     from streams.settings import load_settings
@@ -95,8 +102,10 @@ def simulate(
 
     settings = load_settings()
     _need_broker(settings)
-    if CURRENCY != settings.currency and CURRENCY not in settings.currency_rates:
-        say(f"note: prices are in {CURRENCY}; workers with these settings put all purchases into dead-letters")
+    if settings.currency != CURRENCY and CURRENCY not in settings.currency_rates:
+        say(
+            f"note: prices are in {CURRENCY}; workers with these settings put all purchases into dead-letters"
+        )
     now_ms = SystemClock().now_ms()
     seed = settings.seed if seed is None else seed
     span = _span(start, end, days, now_ms)

@@ -27,7 +27,9 @@ class Duration(click.ParamType):
             return value
         found = re.fullmatch(r"(\d+)([smhd])", value.strip())
         if found is None or int(found[1]) == 0:
-            self.fail(f"{value!r} is not a time span: a whole number with s, m, h or d, such as 1h", param, ctx)
+            self.fail(
+                f"{value!r} is not a time span: a whole number with s, m, h or d, such as 1h", param, ctx
+            )
         return int(found[1]) * _UNITS[found[2]]
 
 
@@ -43,7 +45,9 @@ class Moment(click.ParamType):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is not a time: write it like 2026-03-14 or 2026-03-14T09:26:53Z", param, ctx)
+            self.fail(
+                f"{value!r} is not a time: write it like 2026-03-14 or 2026-03-14T09:26:53Z", param, ctx
+            )
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return int(moment.timestamp() * 1000)
 
@@ -66,12 +70,16 @@ class Positive(click.ParamType):
 
 def json_option(function: F) -> F:
     """Add `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")(
+        function
+    )
 
 
 def file_arguments(function: F) -> F:
     """Add `FILE…` and `--format`."""
-    files = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+    files = click.argument(
+        "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+    )
     form = click.option(
         "--format", "format_name", required=True, type=click.Choice(FORMATS), help="What the files hold."
     )

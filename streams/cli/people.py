@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streams.cli.command import Command
 from streams.cli.options import json_option
 from streams.cli.output import print_json, print_pairs, print_table, shown
 from streams.errors import LiveSegmentsError
@@ -18,15 +19,14 @@ if TYPE_CHECKING:
     from streams.explanation import Explanation
 
 
-@click.command(short_help="List the segments with their sizes.")
+@click.command(
+    cls=Command,
+    short_help="List the segments with their sizes.",
+    example="KAFKA_BOOTSTRAP=localhost:9092 live-segments segments",
+)
 @json_option
 def segments(as_json: bool) -> None:
-    """Print all segments with their sizes, from a running or a stopped deployment.
-
-    \b
-    Example:
-      KAFKA_BOOTSTRAP=localhost:9092 live-segments segments
-    """
+    """Print all segments with their sizes, from a running or a stopped deployment."""
     from streams.reader import Reader
     from streams.settings import load_settings
     from streams.sizes import segment_sizes
@@ -59,16 +59,15 @@ def segments(as_json: bool) -> None:
     )
 
 
-@click.command(short_help="Say why a customer is in their segment.")
+@click.command(
+    cls=Command,
+    short_help="Say why a customer is in their segment.",
+    example="KAFKA_BOOTSTRAP=localhost:9092 live-segments explain c-00012",
+)
 @click.argument("customer")
 @json_option
 def explain(customer: str, as_json: bool) -> None:
-    """Say why a customer is in their segment: features, distances, and what speaks for the runner-up.
-
-    \b
-    Example:
-      KAFKA_BOOTSTRAP=localhost:9092 live-segments explain c-00012
-    """
+    """Say why a customer is in their segment: features, distances, and what speaks for the runner-up."""
     from streams.clock import SystemClock
     from streams.explanation import explain as explain_customer
     from streams.reader import Reader
@@ -109,7 +108,9 @@ def _print_explanation(found: Explanation) -> None:
     for family in families:
         named = [f for f in FEATURES if f.family == family and found.features[f.name] is not None]
         if named:
-            rows = [(f.name, found.features[f.name], "" if f.unit == "name" else f.unit, f.label) for f in named]
+            rows = [
+                (f.name, found.features[f.name], "" if f.unit == "name" else f.unit, f.label) for f in named
+            ]
             print_table(family, ("feature", ">value", "unit", ""), rows)
     if found.distances:
         print_table(
@@ -138,19 +139,17 @@ def _print_margin(found: Explanation) -> None:
     )
 
 
-@click.command(short_help="Print changes of segment as they come.")
+@click.command(
+    cls=Command,
+    short_help="Print changes of segment as they come.",
+    example="live-segments tail --from-beginning --segment b-3 --limit 10",
+)
 @click.option("--from-beginning", is_flag=True, help="Begin with the oldest change that is kept.")
 @click.option("--segment", help="Only changes of this segment, by id or name.")
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print each record as one line of JSON.")
 def tail(from_beginning: bool, segment: str | None, limit: int | None, as_json: bool) -> None:
-    """Print changes of segment as they come, until Ctrl-C: a subscriber to `segment-changes`.
-
-    \b
-    Example:
-      KAFKA_BOOTSTRAP=localhost:9092 live-segments tail --from-beginning \\
-        --segment "Loyal" --limit 10
-    """
+    """Print changes of segment as they come, until Ctrl-C: a subscriber to `segment-changes`."""
     from streams.codec.changes import decode_change
     from streams.reader import Reader
     from streams.settings import load_settings

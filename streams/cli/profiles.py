@@ -8,36 +8,29 @@ from pathlib import Path
 
 import click
 
+from streams.cli.command import Group
 from streams.cli.options import Moment, json_option
 from streams.cli.output import print_json, progress
 
 
-@click.group()
+@click.group(cls=Group, example="live-segments profiles export --out profiles.parquet")
 def profiles() -> None:
-    """Export what is known of every customer.
-
-    \b
-    Example:
-      live-segments profiles export --out profiles.parquet
-    """
+    """Export what is known of every customer."""
 
 
-@profiles.command()
+@profiles.command(example="live-segments profiles export --out profiles.parquet --at 2026-03-14")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The Parquet file to write."
 )
-@click.option("--at", type=Moment(), help="Time to look at them.  [default: the newest event of each partition]")
+@click.option(
+    "--at", type=Moment(), help="Time to look at them.  [default: the newest event of each partition]"
+)
 @json_option
 def export(out: Path, at: int | None, as_json: bool) -> None:
     """Write every customer's features and memberships to a Parquet file, without touching the workers.
 
     The profiles are those of the last commits. Features that change with time (days since …, decayed sums)
     are as of --at, but never from before a customer's last event.
-
-    \b
-    Example:
-      KAFKA_BOOTSTRAP=localhost:9092 live-segments profiles export \\
-        --out profiles.parquet --at 2026-03-14
     """
     from streams.clock import SystemClock
     from streams.export import export_profiles

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli.command import Group
 from streams.cli.options import Duration, file_arguments, json_option
-from streams.cli.output import print_json, print_pairs, print_table, progress, say
+from streams.cli.output import print_pairs, print_table, progress, say
 from streams.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,17 +41,18 @@ class _Reasons:
         self._sink.finish(engine, report)
 
 
-@click.group(short_help="Run recorded history through the engine.")
+@click.group(
+    cls=Group,
+    short_help="Run recorded history through the engine.",
+    example="live-segments replay run orders.csv.gz --format online-retail --currency GBP",
+)
 def replay() -> None:
-    """Run recorded history through the engine; no Kafka is needed.
-
-    \b
-    Example:
-      live-segments replay run orders.csv.gz --format online-retail --currency GBP
-    """
+    """Run recorded history through the engine; no Kafka is needed."""
 
 
-@replay.command()
+@replay.command(
+    example="live-segments replay run orders.csv.gz --format online-retail \\\n--currency GBP --out replayed"
+)
 @file_arguments
 @click.option(
     "--mode",
@@ -85,11 +87,6 @@ def run(
 
     Mode files writes changes.ndjson, dead-letters.ndjson, profiles.parquet and report.json into --out: the
     same bytes for the same history and the same settings.
-
-    \b
-    Example:
-      live-segments replay run orders.csv.gz --format online-retail \\
-        --currency GBP --out replayed
     """
     if (mode or ("files" if out else "report")) == "files":
         if out is None:

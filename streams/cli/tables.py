@@ -8,16 +8,23 @@ from typing import Any
 
 import click
 
+from streams.cli.command import Command
 from streams.cli.options import json_option
 from streams.cli.output import markdown, print_json, print_table, shown
 from streams.errors import UsageError
 
 
 def _markdown_option(function: Any) -> Any:
-    return click.option("--markdown", "as_markdown", is_flag=True, help="Print a table in Markdown.")(function)
+    return click.option("--markdown", "as_markdown", is_flag=True, help="Print a table in Markdown.")(
+        function
+    )
 
 
-@click.command(short_help="List all settings with their meaning.")
+@click.command(
+    cls=Command,
+    short_help="List all settings with their meaning.",
+    example="LIVE_SEGMENTS_PARTITIONS=16 live-segments settings",
+)
 @json_option
 @_markdown_option
 def settings(as_json: bool, as_markdown: bool) -> None:
@@ -25,10 +32,6 @@ def settings(as_json: bool, as_markdown: bool) -> None:
 
     The same names without LIVE_SEGMENTS_ and in small letters stand in the TOML file that
     LIVE_SEGMENTS_CONFIG names; the environment goes first.
-
-    \b
-    Example:
-      LIVE_SEGMENTS_PARTITIONS=16 live-segments settings
     """
     from streams.settings import SETTINGS, load_settings
     from streams.settings import shown as value_of
@@ -62,16 +65,15 @@ def settings(as_json: bool, as_markdown: bool) -> None:
         click.echo(f"{s.env}={value}{note}\n    {s.meaning}\n    allowed: {s.allowed}")
 
 
-@click.command(short_help="List all features with their meaning.")
+@click.command(
+    cls=Command,
+    short_help="List all features with their meaning.",
+    example="live-segments features --markdown",
+)
 @json_option
 @_markdown_option
 def features(as_json: bool, as_markdown: bool) -> None:
-    """List all features of a customer: name, meaning, unit, and whether segments are found by it.
-
-    \b
-    Example:
-      live-segments features --markdown
-    """
+    """List all features of a customer: name, meaning, unit, and whether segments are found by it."""
     from models.features import FEATURES
 
     _not_both(as_json, as_markdown)

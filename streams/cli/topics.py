@@ -6,30 +6,21 @@ from __future__ import annotations
 
 import click
 
+from streams.cli.command import Group
 from streams.cli.options import json_option
 from streams.cli.output import print_json
 from streams.errors import ExitCode
 
 
-@click.group()
+@click.group(cls=Group, example="KAFKA_BOOTSTRAP=localhost:9092 live-segments topics create")
 def topics() -> None:
-    """Create the topics, or check them.
-
-    \b
-    Example:
-      KAFKA_BOOTSTRAP=localhost:9092 live-segments topics create
-    """
+    """Create the topics, or check them."""
 
 
-@topics.command()
+@topics.command(example="LIVE_SEGMENTS_REPLICATION_FACTOR=3 live-segments topics create")
 @json_option
 def create(as_json: bool) -> None:
-    """Create the topics that are missing; those that are there stay as they are.
-
-    \b
-    Example:
-      LIVE_SEGMENTS_REPLICATION_FACTOR=3 live-segments topics create
-    """
+    """Create the topics that are missing; those that are there stay as they are."""
     from streams.settings import load_settings
     from streams.topics import TOPICS, create_topics
 
@@ -42,15 +33,10 @@ def create(as_json: bool) -> None:
     print(f"{len(created)} topics created, {len(TOPICS) - len(created)} were there")
 
 
-@topics.command()
+@topics.command(example="live-segments topics check")
 @json_option
 def check(as_json: bool) -> int:
-    """Name each difference between the topics and their declaration; exit code 1 when there is one.
-
-    \b
-    Example:
-      live-segments topics check
-    """
+    """Name each difference between the topics and their declaration; exit code 1 when there is one."""
     from streams.settings import load_settings
     from streams.topics import TOPICS, check_topics
 
@@ -60,5 +46,7 @@ def check(as_json: bool) -> int:
     else:
         for line in differences:
             print(line)
-        print(f"{len(differences)} differences" if differences else f"all {len(TOPICS)} topics are as declared")
+        print(
+            f"{len(differences)} differences" if differences else f"all {len(TOPICS)} topics are as declared"
+        )
     return ExitCode.NO if differences else ExitCode.DONE

@@ -6,8 +6,12 @@ from __future__ import annotations
 
 import click
 
+from streams.cli.command import Command
 
-@click.command(short_help="Run a worker.")
+
+@click.command(
+    cls=Command, short_help="Run a worker.", example="KAFKA_BOOTSTRAP=localhost:9092 live-segments worker"
+)
 @click.option(
     "--supervisor/--no-supervisor",
     default=True,
@@ -18,10 +22,6 @@ def worker(supervisor: bool) -> int:
 
     It runs until SIGTERM or Ctrl-C, then commits and gives its partitions back. Start as many as there are
     partitions; each takes its share.
-
-    \b
-    Example:
-      KAFKA_BOOTSTRAP=localhost:9092 live-segments worker
     """
     from streams.settings import load_settings
     from streams.worker import run_worker

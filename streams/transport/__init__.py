@@ -15,4 +15,6 @@ __all__ = ["Transport"]
 
 if faust.streams._CStreamIterator is None:  # noqa: SLF001 - there is no other way to ask
     # the pure Python iterator acks messages that it skips at a rebalance
-    raise ImportError("Faust's compiled stream iterator is missing: unset NO_CYTHON and install faust-streaming's wheel")
+    raise ImportError(
+        "Faust's compiled stream iterator is missing: unset NO_CYTHON and install faust-streaming's wheel"
+    )

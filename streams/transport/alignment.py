@@ -38,11 +38,16 @@ class Fetched:
 
 @dataclass(slots=True)
 class Slice:
-    """Records of one partition number, with the positions of all its topics before and after them."""
+    """Records of one partition number; the lists are by topic."""
 
     raw: RawBatch
     first: list[int]
+    """Consumer's positions before the records."""
     after: list[int]
+    """And behind them: the next slice's `first`."""
+    offsets: list[int]
+    """What to commit: one more than the last record's offset. Holes behind it are not counted, as the
+    engine, which compares, does not see them."""
 
 
 @dataclass(slots=True)
@@ -53,6 +58,8 @@ class TopicBuffer:
     """Everything before it is released."""
     end: int
     """Consumer's position behind the last buffered record."""
+    offset: int
+    """One more than the offset of the last released record."""
     since: float
     """When the topic last had records, was caught up, or was reset (seconds, monotonic)."""
     behind: bool = True
@@ -89,6 +96,7 @@ class TopicBuffer:
         if not count:
             return
         self.head += count
+        self.offset = self.offsets[self.head - 1] + 1
         self.since = now_s
         all_gone = self.head == len(self.offsets)
         self.position = self.end if all_gone else self.offsets[self.head]
@@ -102,11 +110,16 @@ class Aligner:
     """The buffers of one partition number, one for each of its topics."""
 
     def __init__(self, positions: list[int], now_s: float) -> None:
-        self._buffers = [TopicBuffer(position, position, now_s) for position in positions]
+        self._buffers = [TopicBuffer(position, position, position, now_s) for position in positions]
+        self._after = list(positions)
 
     def waiting(self, topic: int) -> int:
         """Return how many records of a topic wait."""
         return len(self._buffers[topic])
+
+    def position(self, topic: int) -> int:
+        """Return the position up to which the topic is released, holes included."""
+        return self._buffers[topic].position
 
     def end(self, topic: int) -> int:
         """Return the position that the topic's next piece must start at."""
@@ -125,7 +138,7 @@ class Aligner:
 
     def skip(self, topic: int, position: int) -> None:
         """Continue a topic at a later position: the broker no longer has the records between."""
-        self._buffers[topic].end = position
+        self._buffers[topic].add(Fetched(position, position), self._buffers[topic].since)
 
     def heard(self, topic: int, end: int | None, now_s: float) -> None:
         """Learn where the topic ends at the broker (None: not known yet); before it the topic lags."""
@@ -156,14 +169,14 @@ class Aligner:
         ]
         if not spans:
             return None
-        first = [buffer.position for buffer in self._buffers]
         raw, running = _joined(partition, spans)
         if len(spans) > 1:
             order = sorted(range(len(raw)), key=running.__getitem__)[:most]
             raw = _reordered(raw, order)
         for topic, buffer, _ in spans:
             buffer.drop(raw.topic.count(topic), now_s)
-        return Slice(raw, first, [buffer.position for buffer in self._buffers])
+        first, self._after = self._after, [buffer.position for buffer in self._buffers]
+        return Slice(raw, first, self._after, [buffer.offset for buffer in self._buffers])
 
     def _stops(self, now_s: float) -> list[int]:
         """Return for each topic the index up to which its records may leave."""

@@ -44,7 +44,7 @@ class Chunk:
 class ChunkSchema(faust.Schema):
     """Hand the message's value to the agent as it is."""
 
-    def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> None:  # noqa: ARG002 - Faust's signature
+    def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> None:
         """Return no key: a chunk has many."""
 
     def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ARG002 - Faust's signature
@@ -55,4 +55,6 @@ class ChunkSchema(faust.Schema):
 def message(value: Any, topic: str, partition: int, generation: int, now_s: float) -> ConsumerMessage:
     """Return a Faust message that is routed by topic and partition; offsets and acks are not used."""
     tp = TP(topic, partition)
-    return ConsumerMessage(topic, partition, 0, now_s, 0, None, None, value, None, 0, 0, tp, generation_id=generation)
+    return ConsumerMessage(
+        topic, partition, 0, now_s, 0, None, None, value, None, 0, 0, tp, generation_id=generation
+    )

@@ -24,7 +24,9 @@ def connection(settings: Settings) -> dict[str, Any]:
         UsageError: no brokers are named.
     """
     if not settings.kafka_bootstrap:
-        raise UsageError("KAFKA_BOOTSTRAP is not set: name the brokers as HOST:PORT, or run `live-segments demo`")
+        raise UsageError(
+            "KAFKA_BOOTSTRAP is not set: name the brokers as HOST:PORT, or run `live-segments demo`"
+        )
     brokers = [part.strip() for part in settings.kafka_bootstrap.split(",")]
     return {"bootstrap_servers": brokers, **aiokafka_security(settings)}
 
@@ -45,7 +47,7 @@ def new_producer(settings: Settings, transactional_id: str | None) -> AIOKafkaPr
         compression_type=COMPRESSION,
         max_batch_size=MAX_BATCH_BYTES,
         max_request_size=8 * MAX_BATCH_BYTES,
-        retry_backoff_ms=20,  # the broker refuses writes for a few ms after a commit; 100 would cost a commit interval
+        retry_backoff_ms=20,  # a broker refuses writes for some ms after a commit: the next try comes soon
         request_timeout_ms=20_000,
     )
 

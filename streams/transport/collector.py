@@ -70,7 +70,9 @@ class Collector:
         if self._merge_part is not None and tp == self._merge_part.source:
             return self._merge_part.wants_more()
         part = self._ownership.parts.get(tp.partition)
-        return part is not None and part.state is State.ACTIVE and self._has_room(part, self._numbers[tp.topic])
+        return (
+            part is not None and part.state is State.ACTIVE and self._has_room(part, self._numbers[tp.topic])
+        )
 
     def _has_room(self, part: Part, topic: int) -> bool:
         return part.aligner.waiting(topic) < self._bound()
@@ -97,7 +99,9 @@ class Collector:
             part.aligner.skip(topic, got.start)
         part.aligner.add(topic, got, now_s)
 
-    async def _explain_gap(self, client: AIOKafkaConsumer, tp: TopicPartition, expected: int, start: int) -> None:
+    async def _explain_gap(
+        self, client: AIOKafkaConsumer, tp: TopicPartition, expected: int, start: int
+    ) -> None:
         """Accept a gap that retention has made.
 
         Raises:
@@ -106,12 +110,14 @@ class Collector:
         """
         if start < expected:
             raise InterlockError(
-                f"{tp.topic} partition {tp.partition} ends before offset {expected}, where we were: it was deleted "
-                "and made anew, or lost data; start a new LIVE_SEGMENTS_APP_ID or restore the topic"
+                f"{tp.topic} partition {tp.partition} ends before offset {expected}, where we were: it was "
+                "deleted and made anew, or lost data; restore it, or use a new LIVE_SEGMENTS_APP_ID"
             )
         begin = (await client.beginning_offsets([tp]))[tp]
         if start > begin:
-            raise OutOfStepError(f"{tp} went from {expected} to {start}, though the broker has it from {begin}")
+            raise OutOfStepError(
+                f"{tp} went from {expected} to {start}, though the broker has it from {begin}"
+            )
         log.warning("%s: offsets %d to %d were deleted before they were read", tp, expected, start - 1)
 
     def _learn_ends(self, client: AIOKafkaConsumer, now_s: float) -> None:

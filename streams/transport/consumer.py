@@ -231,3 +231,6 @@ class Transport(driver.Transport):
     Producer = Producer
     driver_version = "chunk+" + driver.Transport.driver_version
 
+
+for service in (ConsumerThread, Consumer, Producer):
+    service.logger = driver.logger  # their starts and stops are Faust's news; mode sets it for each class

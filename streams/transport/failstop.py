@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def fail_stop(error: BaseException) -> NoReturn:
-    """Log the error in one line and exit with its code, without clean-up: nothing more is written to Kafka."""
+    """Log the error in one line and exit with its code; nothing more is written to Kafka."""
     log.critical("%s", one_line(error))
     logging.shutdown()
     sys.stdout.flush()

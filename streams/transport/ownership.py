@@ -94,6 +94,7 @@ class Ownership:
         self._transactions = transactions
         self._generation = 0
         self._background: set[asyncio.Task[None]] = set()
+        self._guards: set[asyncio.Task[None]] = set()
         self._restoring = asyncio.Semaphore(RESTORES_AT_ONCE)
 
     # ---- rebalances ----------------------------------------------------------------------------------
@@ -158,6 +159,8 @@ class Ownership:
         self._generation += 1
         for number in list(self.parts):
             self.close(self.parts.pop(number))
+        for guard in self._guards:
+            guard.cancel()
         if self._background:
             await asyncio.wait(self._background, timeout=5)
 
@@ -230,7 +233,9 @@ class Ownership:
             await self._prove_ownership(part)
             raise
         took = time.monotonic() - started
-        log.info("partition %d: restored %d rows in %.2f s, offsets %s", part.number, rows, took, part.positions)
+        log.info(
+            "partition %d: restored %d rows in %.2f s, offsets %s", part.number, rows, took, part.positions
+        )
 
     async def _prove_ownership(self, part: Part) -> None:
         """Raise the fencing error if somebody else owns the partition by now.
@@ -352,7 +357,9 @@ class Ownership:
         await transactor.abort()
         if isinstance(error, LiveSegmentsError):
             self.fail_stop(error)
-        self.fail_stop(LiveSegmentsError(f"commit of partition {part.number} failed: {error!r} {error.__cause__!r}"))
+        self.fail_stop(
+            LiveSegmentsError(f"commit of partition {part.number} failed: {error!r} {error.__cause__!r}")
+        )
 
     def _drop_fenced(self, part: Part, error: Exception) -> None:
         """Forget a partition that somebody else owns, or whose transaction timed out."""
@@ -360,12 +367,14 @@ class Ownership:
         if self.parts.get(part.number) is part:
             del self.parts[part.number]
         self.close(part)
-        self._spawn(self._expect_rebalance(part.number, self._generation), self._background)
+        self._spawn(self._expect_rebalance(part.number, self._generation), self._guards)
 
     async def _expect_rebalance(self, number: int, generation: int) -> None:
         await asyncio.sleep(FENCED_GRACE_S)
         if self._generation == generation and number in self.assigned and number not in self.parts:
-            self.fail_stop(LiveSegmentsError(f"partition {number} is fenced but still assigned to this worker; restart"))
+            self.fail_stop(
+                LiveSegmentsError(f"partition {number} is fenced but still assigned to this worker; restart")
+            )
 
     # ---- tasks ---------------------------------------------------------------------------------------
     def _retire(self, part: Part) -> None:

@@ -46,7 +46,9 @@ class Part:
     in_engine: bool = False
     """The engine was told to open it."""
     positions: list[int] = field(default_factory=list)
-    """Next offset to process, by topic."""
+    """By topic: one more than the offset of the last processed record; what is committed and sought."""
+    expected: list[int] = field(default_factory=list)
+    """By topic: where the next slice must begin; ahead of `positions` by holes in the offsets."""
     committed: list[int] = field(default_factory=list)
     aligner: Aligner = field(init=False)
     unprocessed: int = 0
@@ -62,7 +64,12 @@ class Part:
         """Begin empty."""
         self.positions = [0] * self.topics
         self.committed = [0] * self.topics
-        self.aligner = Aligner(self.positions, 0.0)
+        self._begin_at_positions(0.0)
+
+    def _begin_at_positions(self, now_s: float) -> None:
+        self.unprocessed = 0
+        self.expected = list(self.positions)
+        self.aligner = Aligner(self.positions, now_s)
 
     def restored(self, offsets: list[int]) -> None:
         """Take over the committed offsets that belong to the restored state."""
@@ -80,22 +87,20 @@ class Part:
             raise OutOfStepError(f"partition {self.number} cannot go from {self.state.value} to active")
         self.state = State.ACTIVE
         self.epoch += 1
-        self.unprocessed = 0
         self.committed_at_s = now_s
-        self.aligner = Aligner(self.positions, now_s)
+        self._begin_at_positions(now_s)
 
     def freeze(self) -> None:
         """Stop processing; what is buffered is fetched again."""
         if self.state is State.ACTIVE:
             self.state = State.FROZEN
-            self.unprocessed = 0
-            self.aligner = Aligner(self.positions, 0.0)
+            self._begin_at_positions(0.0)
 
     def close(self) -> None:
         """End; whatever still runs for it finds out by the state."""
         self.state = State.CLOSED
         self.opened = False
-        self.aligner = Aligner(self.positions, 0.0)
+        self._begin_at_positions(0.0)
 
     def accepts(self, epoch: int) -> bool:
         """Return whether a slice that was cut in that epoch may be processed."""
@@ -107,12 +112,22 @@ class Part:
         Raises:
             OutOfStepError: a slice before it is missing, or it was processed already.
         """
-        if piece.first != self.positions:
+        if piece.first != self.expected:
             raise OutOfStepError(
-                f"partition {self.number} is at {self.positions}, its next records begin at {piece.first}"
+                f"partition {self.number} is at {self.expected}, its next records begin at {piece.first}"
             )
-        self.positions = list(piece.after)
+        self.expected = list(piece.after)
+        self.positions = list(piece.offsets)
         self.unprocessed -= len(piece.raw)
+
+    def remaining(self, topic: int, end: int) -> int:
+        """Return how many offsets of a topic that ends there are not processed."""
+        reached = self.expected[topic] if self.unprocessed else self.aligner.position(topic)
+        return max(0, end - reached) if self.opened else 0
+
+    def age_s(self, now_ms: int) -> float:
+        """Return the age of the oldest record that waits, in seconds."""
+        return max(self.aligner.age_s(topic, now_ms) for topic in range(self.topics))
 
     def moved(self) -> dict[int, int]:
         """Return the positions that differ from the committed ones, by topic."""

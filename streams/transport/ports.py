@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from streams.records import RawBatch, Record
-
-
-@dataclass(slots=True)
-class Batch:
-    """What one transaction of a partition writes, beside the offsets of its inputs."""
-
-    records: list[Record] = field(default_factory=list)
-    """Written in this order for each topic partition."""
-    events: int = 0
-    """Input records that the batch covers."""
+from streams.records import Batch, RawBatch, Record
 
 
 class EnginePort(Protocol):

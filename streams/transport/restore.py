@@ -63,7 +63,9 @@ async def restore(
 async def _apply(engine: EnginePort, partition: int, got: Fetched) -> None:
     for start in range(0, len(got.keys), PIECE):
         keys, values = got.keys[start : start + PIECE], got.values[start : start + PIECE]
-        engine.restore(partition, cast("list[bytes]", keys), values)  # a compacted topic refuses records without key
+        engine.restore(
+            partition, cast("list[bytes]", keys), values
+        )  # a compacted topic refuses records without key
         await asyncio.sleep(0)
 
 

@@ -65,7 +65,9 @@ class Transactor:
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self._producer.abort_transaction(), 3)
 
-    async def _send(self, records: Sequence[Record], timestamp_ms: int) -> tuple[list[asyncio.Future[object]], int]:
+    async def _send(
+        self, records: Sequence[Record], timestamp_ms: int
+    ) -> tuple[list[asyncio.Future[object]], int]:
         """Hand all records to the producer's sender; each topic partition's stay in order."""
         sent: list[asyncio.Future[object]] = []
         size = 0

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 from aiokafka.errors import KafkaError
 
 from streams.errors import LiveSegmentsError
+from streams.health import STUCK_AFTER_S
+from streams.records import INPUT_TOPICS
 from streams.telemetry import Telemetry
 from streams.transport.ownership import Ownership
 
@@ -43,9 +46,19 @@ class Watchdog:
             log.debug("broker away: %r", error)
             return
         self._note(up=True)
-        reason = self._telemetry.health.stuck()
+        reason = self._telemetry.health.stuck() or self._hanging()
         if reason is not None:
             self._ownership.fail_stop(LiveSegmentsError(f"{reason}; restart"))
+
+    def _hanging(self) -> str | None:
+        """Return which partition has work to commit and does not get it done, though the broker answers."""
+        for part in self._ownership.active():
+            idle_s = time.monotonic() - part.committed_at_s
+            if idle_s > STUCK_AFTER_S and self._ownership.engine.pending(part.number):
+                return (
+                    f"partition {part.number} has processed records and committed nothing for {idle_s:.0f} s"
+                )
+        return None
 
     def _note(self, *, up: bool) -> None:
         if up == self._away:
@@ -66,9 +79,11 @@ class Watchdog:
             await client._client.force_metadata_update()  # noqa: SLF001 - any request will do
             return
         ends = await client.end_offsets(list(wanted))
+        now_ms = self._ownership.clock.now_ms()
         for tp, (part, topic) in wanted.items():
-            records = max(0, ends[tp] - part.committed[topic]) if part.opened else 0
-            self._telemetry.on_lag(tp.topic, part.number, records, part.aligner.age_s(topic, self._ownership.clock.now_ms()))
+            records = part.remaining(topic, ends[tp]) + part.unprocessed
+            self._telemetry.on_lag(
+                INPUT_TOPICS[topic], part.number, records, part.aligner.age_s(topic, now_ms)
+            )
         for part in parts:
-            ages = (part.aligner.age_s(topic, self._ownership.clock.now_ms()) for topic in range(part.topics))
-            self._telemetry.on_partition_lag(part.number, max(ages))
+            self._telemetry.on_partition_lag(part.number, part.age_s(now_ms))

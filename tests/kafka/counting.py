@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 
 from streams.errors import InterlockError
-from streams.records import RawBatch, Record
-from streams.transport.ports import Batch
+from streams.records import Batch, RawBatch, Record
 
 META = b"\x00meta"
 
@@ -28,10 +27,12 @@ class CountingEngine:
         self.order: list[tuple[int, int, int]] = []
 
     def open(self, partition: int) -> None:
+        """Begin empty."""
         self.counts[partition], self.touched[partition] = {}, set()
         self.outputs[partition], self.fresh[partition] = [], 0
 
     def restore(self, partition: int, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Take over counts."""
         counts = self.counts[partition]
         for key, value in zip(keys, values, strict=True):
             if value is None:
@@ -40,14 +41,17 @@ class CountingEngine:
                 counts[key] = int(value)
 
     def opened(self, partition: int, positions: dict[int, int]) -> None:
+        """Compare the counts with the positions."""
         total = sum(self.counts[partition].values())
         if self.checked and total != sum(positions.values()):
             raise InterlockError(f"partition {partition}: counted {total}, positions {positions}")
 
     def close(self, partition: int) -> None:
+        """Forget."""
         del self.counts[partition], self.touched[partition], self.outputs[partition], self.fresh[partition]
 
     def process(self, raw: RawBatch) -> None:
+        """Count."""
         for partition, topic, timestamp, key in zip(
             raw.partition, raw.topic, raw.timestamp, raw.key, strict=True
         ):
@@ -63,25 +67,31 @@ class CountingEngine:
                 self.outputs[partition].append(Record("segment-changes", partition, key, value.encode()))
 
     def advance(self, partition: int, wall_ms: int) -> None:
+        """Note the time."""
         self.advanced[partition] = wall_ms
 
     def pending(self, partition: int) -> int:
+        """Return the records since the last take."""
         return self.fresh[partition]
 
     def dirty(self, partition: int) -> bool:
+        """Return whether there are any."""
         return self.fresh[partition] > 0
 
     def take(self, partition: int, received_at_ms: int) -> Batch:
+        """Return rows and changes."""
         del received_at_ms
         counts = self.counts[partition]
         rows = [
-            Record("profiles-changelog", partition, key, b"%d" % counts[key]) for key in self.touched[partition]
+            Record("profiles-changelog", partition, key, b"%d" % counts[key])
+            for key in self.touched[partition]
         ]
         batch = Batch(rows + self.outputs[partition], self.fresh[partition])
         self.touched[partition], self.outputs[partition], self.fresh[partition] = set(), [], 0
         return batch
 
     def offer_model(self, data: bytes) -> None:
+        """Keep the model."""
         self.models.append(data)
 
 
@@ -93,15 +103,18 @@ class CountingMerger:
         self.new = 0
 
     def open(self, last_model: bytes | None) -> None:
+        """Begin from the last sum."""
         self.total = int(last_model or b"0")
         self.new = 0
 
     def process(self, offset: int, value: bytes) -> None:
+        """Add."""
         del offset
         self.total += int(value)
         self.new += 1
 
     def take(self) -> list[Record] | None:
+        """Return the sum after three deltas."""
         if self.new < 3:
             return None
         self.new = 0

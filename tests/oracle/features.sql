@@ -1,7 +1,6 @@
 -- Every feature a second time, over the raw records, for every customer.
 --
--- Reads  raw(seq, topic, customer, value): the accepted records as JSON text, seq in delivery order;
---        asked(at_ms, zone): when and in which time zone the features are asked for.
+-- Reads  the tables of events.sql; asked(at_ms): when the features are asked for.
 -- Makes  features: a row for each customer and a column for each name of the registry. A favourite (top_*,
 --        *_main) is the list of the names that are the heaviest within 1e-9, money is in 1/10,000.
 --        bounds: a row for each customer with what decides whether a figure is exact:
@@ -9,11 +8,6 @@
 --        order_days_30d, _90d, _365d: days with orders or refunds in the window, order_days in all;
 --        money_half30d, money_half90d: the sum without signs, of which 1e-9 is the tolerance.
 
-CREATE OR REPLACE MACRO text_of(value, path) AS nullif(json_extract_string(value, path), '');
-CREATE OR REPLACE MACRO money_of(value, path) AS
-    (CAST(json_extract_string(value, path) AS DECIMAL(18, 4)) * 10000)::BIGINT;
-CREATE OR REPLACE MACRO local_time(ms) AS
-    timezone((SELECT zone FROM asked), timezone('UTC', make_timestamp(ms * 1000)));
 CREATE OR REPLACE MACRO days_ago(day) AS
     date_diff('day', day, CAST(local_time((SELECT at_ms FROM asked)) AS DATE));
 CREATE OR REPLACE MACRO halved(ms, half_life_d) AS
@@ -21,60 +15,7 @@ CREATE OR REPLACE MACRO halved(ms, half_life_d) AS
 CREATE OR REPLACE MACRO days_since(ms) AS ((SELECT at_ms FROM asked) - ms) / 86400000.0;
 CREATE OR REPLACE MACRO part_of(part, whole) AS CASE WHEN whole > 0 THEN part / whole END;
 
--- ---- the records as events -------------------------------------------------------------------------------
-CREATE OR REPLACE TABLE event AS
-WITH timed AS (
-    SELECT *,
-        CASE topic WHEN 'clicks' THEN 'click' WHEN 'product-views' THEN 'view' WHEN 'customers' THEN 'attributes'
-            ELSE coalesce(text_of(value, '$.kind'), 'purchase') END AS kind,
-        CASE json_type(value, '$.occurred_at')
-            WHEN 'VARCHAR' THEN epoch_ms(CAST(value ->> '$.occurred_at' AS TIMESTAMPTZ))
-            ELSE CAST(value ->> '$.occurred_at' AS BIGINT) END AS t
-    FROM raw
-)
-SELECT seq, customer, kind, t, value,
-    CAST(local_time(t) AS DATE) AS day,
-    isodow(local_time(t)) >= 6 AS at_weekend,
-    hour(local_time(t)) >= 18 AS in_evening,
-    text_of(value, '$.session_id') AS session,
-    text_of(value, '$.channel') AS channel,
-    text_of(value, '$.device') AS device,
-    coalesce(text_of(value, '$.action'), 'link') AS action,
-    text_of(value, '$.campaign_id') IS NOT NULL AS has_campaign,
-    text_of(value, '$.offer_id') IS NOT NULL AS has_offer,
-    CAST(value ->> '$.rating' AS DECIMAL(9, 3)) AS rating,
-    CAST(CAST(value ->> '$.dwell_seconds' AS DECIMAL(18, 3)) * 1000 AS BIGINT) AS dwell_ms
-FROM timed;
-
-CREATE OR REPLACE TABLE customer AS SELECT DISTINCT customer FROM event;
-
--- what customers did, and the shop's refunds: not what was told about them
-CREATE OR REPLACE TABLE deed AS SELECT * FROM event WHERE kind <> 'attributes';
-
-CREATE OR REPLACE TABLE line AS
-SELECT event.seq, customer, t, kind,
-    text_of(item, '$.category') AS category,
-    text_of(item, '$.brand') AS brand,
-    coalesce(CAST(item ->> '$.quantity' AS DECIMAL(18, 1))::BIGINT, 1) AS quantity,
-    money_of(item, '$.unit_price') AS unit_price,
-    coalesce(money_of(item, '$.discount'), 0) AS discount
-FROM event, unnest(CAST(value -> '$.items' AS JSON[])) AS items(item)
-WHERE kind IN ('purchase', 'refund');
-
 -- ---- orders and refunds ----------------------------------------------------------------------------------
-CREATE OR REPLACE TABLE entry AS
-WITH lines AS (
-    SELECT seq, sum(unit_price * quantity - discount) FILTER (unit_price IS NOT NULL) AS amount,
-        sum(discount) AS discount, sum(quantity) AS items
-    FROM line GROUP BY seq
-)
-SELECT customer, t, day, kind, has_campaign, has_offer,
-    CAST(coalesce(money_of(value, '$.total'), lines.amount, 0) AS BIGINT) AS amount,
-    CASE kind WHEN 'refund' THEN -1 ELSE 1 END AS sign,
-    CAST(coalesce(lines.discount, 0) AS BIGINT) AS discount,
-    CAST(coalesce(lines.items, 0) AS BIGINT) AS items
-FROM deed LEFT JOIN lines USING (seq) WHERE kind IN ('purchase', 'refund');
-
 CREATE OR REPLACE TABLE bought AS
 SELECT customer,
     count(*) FILTER (kind = 'purchase') AS orders_total,

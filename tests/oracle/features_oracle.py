@@ -17,7 +17,7 @@ from models.profiles.layout import BRAND_SLOTS, CATEGORY_SLOTS, CHANNEL_SLOTS, D
 from streams.records import INPUT_TOPICS
 from streams.shop.record import ShopRecord
 
-SQL = (Path(__file__).parent / "features.sql").read_text()
+HERE = Path(__file__).parent
 REMEMBERED_IDS = 8
 """An event whose id is among so many accepted ones before it is ignored (the contract's number)."""
 EXACT_DAYS = 16
@@ -81,9 +81,9 @@ class Oracle:
     """
 
     def __init__(self, records: Iterable[ShopRecord], zone: str) -> None:
-        self._zone = zone
         self._db = duckdb.connect()
         self._db.execute("SET TimeZone = 'UTC'; SET threads = 2")
+        self._db.execute("CREATE TABLE place AS SELECT ? AS zone", [zone])
         rows = list(accepted(records))
         columns = [list(column) for column in zip(*rows, strict=True)]
         table = pa.table(dict(zip(("seq", "topic", "customer", "text"), columns, strict=True)))
@@ -91,11 +91,12 @@ class Oracle:
         self._db.execute(
             "CREATE TABLE raw AS SELECT seq, topic, customer, CAST(text AS JSON) AS value FROM records"
         )
+        self._db.execute((HERE / "events.sql").read_text())
 
     def ask(self, at_ms: int) -> tuple[dict[str, Row], dict[str, Row]]:
         """Return the tables `features` and `bounds` as of a time, by customer."""
-        self._db.execute("CREATE OR REPLACE TABLE asked AS SELECT ?::BIGINT AS at_ms, ? AS zone", [at_ms, self._zone])
-        self._db.execute(SQL)
+        self._db.execute("CREATE OR REPLACE TABLE asked AS SELECT ?::BIGINT AS at_ms", [at_ms])
+        self._db.execute((HERE / "features.sql").read_text())
         return self._table("features"), self._table("bounds")
 
     def _table(self, name: str) -> dict[str, Row]:
@@ -116,21 +117,24 @@ def differences(engine: dict[str, Row], features: dict[str, Row], bounds: dict[s
 
 
 def _agree(feature: Feature, got: Any, expected: Any, bound: Row, mine: Row) -> bool:
+    """Return whether a value is right, or within its bounds where the row cannot hold all that it needs."""
     name = feature.name
     if name in SLOTS and bound[SLOTS[name][0]] > SLOTS[name][1]:
         return got is not None and (feature.unit == "name" or 0 <= got <= 1)
     if name in WINDOWS and bound["order_days"] > ORDER_DAYS and bound[WINDOWS[name]] > EXACT_DAYS:
         return not mine["orders_exact"] and (name in MONEY or expected <= got <= mine["orders_total"])
     if got is None or expected is None:
-        return got is None and expected is None
-    if isinstance(expected, list):
+        return got is expected
+    return _equal(feature, got, expected, bound)
+
+
+def _equal(feature: Feature, got: Any, expected: Any, bound: Row) -> bool:
+    """Return whether two known values are the same, as far as the feature promises."""
+    if isinstance(expected, list):  # of favourites that tie
         return got in expected
-    if isinstance(expected, str):
-        return bool(got == expected)
-    if name in MONEY:
+    if feature.name in MONEY:
         return round(got * 10_000) == int(expected)
-    if feature.exact == "decayed":
-        return abs(got - expected) <= DECAYED * float(bound.get(name, abs(expected)))
-    if feature.unit in {"count", "flag"}:
-        return bool(got == float(expected))
-    return abs(got - float(expected)) <= ROUNDING * abs(float(expected))
+    if isinstance(expected, str) or (feature.exact != "decayed" and feature.unit in {"count", "flag"}):
+        return bool(got == expected)
+    allowed = DECAYED if feature.exact == "decayed" else ROUNDING
+    return abs(got - float(expected)) <= allowed * float(bound.get(feature.name, abs(expected)))

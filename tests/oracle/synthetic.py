@@ -16,8 +16,10 @@ START_MS = 1_767_225_600_000
 """2026-01-01; the end of March brings summer time to most of Europe."""
 MINUTE_MS = 60_000
 ACTIONS = (
-    "link", "search", "add_to_cart", "remove_from_cart", "wishlist", "campaign", "offer", "rating", "wave", None,
-)  # fmt: skip
+    *("link", "search", "add_to_cart", "remove_from_cart", "wishlist"),
+    *("campaign", "offer", "rating", "wave", None),
+)
+"""The contract's, one that it does not know, and none."""
 
 Draft = tuple[int, int, dict[str, Any]]
 """(event time, topic, fields)."""
@@ -32,9 +34,7 @@ def stream(seed: int, customers: int = 40, days: int = 150) -> list[ShopRecord]:
     """
     rng = random.Random(seed)
     drafts = [
-        (draft, f"c-{number}")
-        for number in range(customers)
-        for draft in _Person(rng, number, days).drafts()
+        (draft, f"c-{number}") for number in range(customers) for draft in _Person(rng, number, days).drafts()
     ]
     deliveries = [(t + _delay(rng), n) for n, ((t, _, _), _) in enumerate(drafts)]
     records = []
@@ -67,10 +67,12 @@ class _Person:
     def __init__(self, rng: random.Random, number: int, days: int) -> None:
         self._rng, self._number, self._span = rng, number, days * DAY_MS
         wide = number % 4 == 3
-        self._categories = [f"cat-{rng.randrange(40)}" for _ in range(15 if wide else 5)] + ["", None]
-        self._brands = [f"brand {rng.randrange(30)}" for _ in range(9 if wide else 3)] + [None]
-        self._channels = ["web", "app", "store", "mail"] + (["phone", "kiosk"] if wide else []) + [None]
-        self._devices = ["phone", "laptop", "tablet"] + (["tv", "watch"] if wide else []) + ["", None]
+        self._categories: list[str | None] = [f"cat-{rng.randrange(40)}" for _ in range(15 if wide else 5)]
+        self._categories += ["", None]
+        self._brands: list[str | None] = [f"brand {rng.randrange(30)}" for _ in range(9 if wide else 3)]
+        self._brands.append(None)
+        self._channels: list[str | None] = ["web", "app", "store", "mail", *(["phone", "kiosk"] * wide), None]
+        self._devices: list[str | None] = ["phone", "laptop", "tablet", *(["tv", "watch"] * wide), "", None]
 
     def drafts(self) -> list[Draft]:
         """Return the events, in no order."""

@@ -34,9 +34,7 @@ def compare(records: list[ShopRecord], settings: Settings, fewest: int) -> None:
     oracle = Oracle(records, settings.timezone)
     for later in LATER_MS:
         at_ms = report.last_event_ms + later
-        engine = {
-            row["customer_id"]: row for t in tables(replay.engine, at_ms) for row in t.to_pylist()
-        }
+        engine = {row["customer_id"]: row for t in tables(replay.engine, at_ms) for row in t.to_pylist()}
         found = differences(engine, *oracle.ask(at_ms))
 
         assert len(engine) >= fewest
