@@ -17,7 +17,7 @@ from models.calendar import Calendar
 from models.clusterer import Accumulator, Model
 from models.events import Events, Kind
 from models.features import CLUSTERED
-from models.profiles import HOT_BYTES, Columns, Slab, update
+from models.profiles import Columns, Slab, update
 from streams.clock import Clock
 from streams.codec import profile_rows as rows_codec
 from streams.codec.changes import Change
@@ -31,6 +31,7 @@ from streams.observer import NO_OBSERVER, EngineObserver
 from streams.outbox import take
 from streams.partition import NOWHERE, Partition
 from streams.records import INPUT_TOPICS, Batch, RawBatch
+from streams.restoring import forget_row, restore
 from streams.rules import EngineRules
 
 FEATURE_NAMES = tuple(f.name for f in CLUSTERED)
@@ -74,44 +75,10 @@ class Engine:
         Raises:
             LiveSegmentsError: the changelog was written in another format.
         """
-        part = self.parts[partition]
-        for key, value in zip(keys, values, strict=True):
-            self._restore_one(part, key, value)
+        restore(self.parts[partition], self.slab, self._model_of, keys, values)
 
-    def _restore_one(self, part: Partition, key: bytes, value: bytes | None) -> None:
-        prefix = key[:1]
-        if prefix in {rows_codec.HOT_PREFIX, rows_codec.COLD_PREFIX}:
-            self._restore_block(part, key[1:], value, hot=prefix == rows_codec.HOT_PREFIX)
-        elif value is None:
-            return
-        elif prefix == rows_codec.NAME_PREFIX:
-            space, code = rows_codec.decode_name_key(key)
-            part.names.put(space, code, value.decode())
-        elif prefix == rows_codec.ERASED_PREFIX:
-            part.erased[key[1:]] = rows_codec.decode_erased(value)
-        elif key == rows_codec.META_KEY:
-            self._restore_meta(part, rows_codec.decode_meta(value))
-
-    def _restore_block(self, part: Partition, customer: bytes, value: bytes | None, *, hot: bool) -> None:
-        row = part.index.get(customer)
-        if value is None:
-            if row is not None and hot:
-                self._forget_row(part, customer)
-            return
-        rows_codec.check_block(value, hot=hot)
-        if row is None:
-            row = part.index[customer] = self.slab.new(part.number, customer)
-        block = slice(0, HOT_BYTES) if hot else slice(HOT_BYTES, None)
-        self.slab.bytes[row, block] = np.frombuffer(value, np.uint8, offset=1)
-
-    def _restore_meta(self, part: Partition, meta: rows_codec.Meta) -> None:
-        part.stream_ms, part.anchor_ms, part.tick_ms = meta.stream_ms, meta.anchor_ms, meta.tick_ms
-        part.positions = [meta.positions.get(topic, NOWHERE) for topic in INPUT_TOPICS]
-        part.counted, part.dead = meta.counted, meta.dead
-        part.duplicates, part.ignored = meta.duplicates, meta.erased
-        part.model = self.models.get(meta.model_version, self.newest) if meta.model_version else None
-        if part.model is not None:
-            part.accumulator.adopt(part.model)
+    def _model_of(self, version: int) -> Model | None:
+        return self.models.get(version, self.newest)
 
     def opened(self, partition: int, positions: dict[int, int]) -> None:
         """Check the restored state against the committed offsets, topic index to next offset.
@@ -185,7 +152,7 @@ class Engine:
             self._apply(raw, decoded.events, to_columns(decoded.events, names, self.calendar), now_ms)
 
     def _fresh(self, raw: RawBatch) -> RawBatch:
-        """Leave out records that the restored state holds: their offsets were not committed before a crash."""
+        """Leave out records that the restored state holds: a crash came before their offsets."""
         known = {
             (number, topic): position
             for number, part in self.parts.items()
@@ -351,17 +318,11 @@ class Engine:
                 sequence += 1
                 part.changes.append(self._erasure_change(part, key, r, number, at_ms, sequence))
                 self.observer.change("behaviour", entered=False, cause="erasure")
-            self._forget_row(part, key)
+            forget_row(part, self.slab, key)
         part.gone.append(key)
         part.changed.pop(key, None)
         part.erased[mark] = (max(before_ms, at_ms), sequence)
         part.fresh_erased.append(mark)
-
-    def _forget_row(self, part: Partition, key: bytes) -> None:
-        row = part.index.pop(key)
-        part.hot = [rows[rows != row] for rows in part.hot]
-        part.cold = [rows[rows != row] for rows in part.cold]
-        self.slab.release(part.number, row)
 
     def _erasure_change(
         self, part: Partition, key: bytes, r: np.void, number: int, at_ms: int, sequence: int

@@ -32,6 +32,6 @@ class EngineRules:
     """Origin of all records; None: live or catchup, by age at the commit."""
     max_unusable_share: float = 0.9
     exactly_once: bool = True
-    """State and offsets are committed together; False: the state may be ahead of the offsets after a crash."""
+    """State and offsets are committed together; False: after a crash the state may be ahead."""
     capacity: int = 1 << 23
     """Most customers in memory."""

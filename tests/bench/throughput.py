@@ -1,7 +1,7 @@
 """Measure one worker on a real Kafka: events/s, CPU per event, memory. `make bench` runs this.
 
-Writes a seeded stream of events to the input topics, starts a worker, and measures while it works on the second
-half of them: in the first half it meets every customer for the first time and makes its first models. The
+Writes a seeded stream of events to the input topics, starts a worker, and measures while it works on the
+second half of them: in the first half it meets every customer and makes its first models. The
 worker does the full job: all features, behaviour segments, change records, exactly once. The broker runs on
 the same machine.
 """
