@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.features.view import Column, Feature, Value, View, share, since, total, window
+from models.features.view import Column, Feature, Value, View, days_text, share, since, total, window
 from models.profiles.layout import BROWSE_HALF_LIVES_D
 
 
@@ -15,8 +15,8 @@ def _trend(v: View) -> Column:
 def _browse_half(what: str, half_life_d: int, *, clustered: bool = False) -> Feature:
     return Feature(
         f"{what}_half{half_life_d}d",
-        f"recent {what}",
-        f"{what.capitalize()}, each counting half as much after {half_life_d} days.",
+        f"recent {what} (half-life {days_text(half_life_d)})",
+        f"{what.capitalize()}, each counting half as much after {days_text(half_life_d)}.",
         "count",
         "browsing",
         lambda v: v.browse_decay(f"{what}_half", half_life_d),
@@ -37,8 +37,8 @@ def browsing() -> list[Feature]:
         total("views", "product views", "Product views ever.", family),
         total("clicks", "clicks", "Clicks ever.", family),
         total("searches", "searches", "Searches ever.", family),
-        *(window(f"views_{d}d", "views_day", d, f"views ({d} days)", family) for d in windows),
-        *(window(f"clicks_{d}d", "clicks_day", d, f"clicks ({d} days)", family) for d in windows),
+        *(window(f"views_{d}d", "views_day", d, f"views ({days_text(d)})", family) for d in windows),
+        *(window(f"clicks_{d}d", "clicks_day", d, f"clicks ({days_text(d)})", family) for d in windows),
         *(_browse_half("views", d, clustered=d == 30) for d in BROWSE_HALF_LIVES_D),
         *(_browse_half("clicks", d, clustered=d == 30) for d in BROWSE_HALF_LIVES_D),
         since("days_since_view", "last_view", "days since last view", family),
@@ -76,8 +76,8 @@ def visits() -> list[Feature]:
         *(
             of(
                 f"sessions_{d}d",
-                f"sessions ({d} days)",
-                f"Visits begun in the last {d} days, today included.",
+                f"sessions ({days_text(d)})",
+                f"Visits begun in the last {days_text(d)}, today included.",
                 "count",
                 _ring("sessions_day", d),
             )

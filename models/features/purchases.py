@@ -31,11 +31,11 @@ def _ring(column: str, days: int, scale: float = 1.0) -> Value:
 
 
 def _order_half(what: str, half_life_d: int, *, clustered: bool = False) -> Feature:
-    scale = MONEY_SCALE if what == "money" else 1
+    scale, net = (MONEY_SCALE, " net of refunds") if what == "money" else (1, "")
     return Feature(
         f"{what}_half{half_life_d}d",
-        f"recent {what}",
-        f"{what.capitalize()} net of refunds, counting half as much after {half_life_d} days.",
+        f"recent {what} (half-life {half_life_d} days)",
+        f"{what.capitalize()}{net}, counting half as much after {half_life_d} days.",
         "money" if what == "money" else "count",
         "purchases",
         lambda v: v.order_decay(f"{what}_half", half_life_d) / scale,

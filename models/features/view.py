@@ -133,6 +133,11 @@ def money(column: Column) -> Column:
     return column / MONEY_SCALE
 
 
+def days_text(days: int) -> str:
+    """Return a number of days in words."""
+    return "1 day" if days == 1 else f"{days} days"
+
+
 def total(field: str, label: str, meaning: str, family: str, *, clustered: bool = False) -> Feature:
     """Return the feature `<field>_total` of a counter."""
     name = f"{field}_total"

@@ -192,7 +192,7 @@ def _apply_behaviour(r: NDArray[np.void], c: Columns) -> None:
         sub = gather(r, bought)
         orders.add(sub, c.take(bought))
         scatter(r, bought, sub)
-    told = np.flatnonzero((c.interest[:, 1] > c.interest[:, 0]) & (c.kind != _REFUND))  # not what was sent back
+    told = np.flatnonzero((c.interest[:, 1] > c.interest[:, 0]) & (c.kind != _REFUND))
     if len(told):
         sub = gather(r, told)
         browsing.add_interests(sub, c.take(told))

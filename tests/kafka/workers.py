@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -129,16 +130,21 @@ def send(
     assert producer.flush(30) == 0
 
 
+@cache
+def _admin(bootstrap: str) -> AdminClient:
+    """Return the one client for a broker: making one costs more than asking it."""
+    return AdminClient({"bootstrap.servers": bootstrap})
+
+
 def committed(settings: Settings) -> int:
     """Return the sum of the offsets that the group has committed for the event topics, -1 if unknown."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
     wanted = [
         TopicPartition(topic_name(settings, name), partition)
         for name in INPUT_TOPICS[:3]
         for partition in range(settings.partitions)
     ]
     asked = [ConsumerGroupTopicPartitions(settings.app_id, wanted)]
-    (future,) = admin.list_consumer_group_offsets(asked).values()
+    (future,) = _admin(str(settings.kafka_bootstrap)).list_consumer_group_offsets(asked).values()
     try:
         found = future.result(10).topic_partitions
     except KafkaException:  # the group's coordinator is still loading

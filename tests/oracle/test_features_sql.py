@@ -55,13 +55,13 @@ def test_every_feature_of_the_registry_has_its_sql(everything: list[ShopRecord])
     assert features.keys() == bounds.keys()
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Los_Angeles"])
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles"])
 def test_a_stream_with_everything(everything: list[ShopRecord], zone: str) -> None:
-    """Late events, duplicates, refunds, erasures and all: the same figures, in three time zones."""
+    """Late events, duplicates, refunds, erasures and all: the same figures, in two time zones."""
     compare(everything, Settings(timezone=zone), fewest=35)
 
 
-@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("seed", [1, 2])
 def test_further_streams(seed: int) -> None:
     """Other seeds give the same figures too."""
     compare(stream(seed, customers=20, days=90), Settings(partitions=3, timezone="Europe/Berlin"), fewest=15)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from streams.codec.profile_rows import META_KEY, NAME_PREFIX
@@ -32,7 +32,7 @@ class Change(msgspec.Struct):
     properties: Properties
 
 
-FEW = settings(deadline=None, max_examples=40, derandomize=True)
+FEW = settings(deadline=None, max_examples=25, derandomize=True, phases=(Phase.explicit, Phase.generate))
 
 
 def state(driver: Driver) -> tuple[object, ...]:
@@ -111,7 +111,7 @@ def test_restore_and_continue(data: st.DataObject) -> None:
 @FEW
 @given(streams(max_size=40))
 def test_sequences_and_memberships(records: list[ShopRecord]) -> None:
-    """A customer's sequence grows by 1, what is left was held, a move is two records, the last one is in force."""
+    """A sequence grows by 1, what is left was held, a move is two records, the last one is in force."""
     driver = driven([records])
     driver.last_changes()
     held: dict[str, str] = {}

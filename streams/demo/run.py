@@ -1,0 +1,185 @@
+"""Start everything, watch until it is done, stop everything."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from streams.broker import Broker, start_broker
+from streams.clock import Clock
+from streams.demo.child import Worker
+from streams.demo.feed import Feed
+from streams.demo.screen import Screen, day_of
+from streams.demo.summary import WATCHED, Summary
+from streams.errors import LiveSegmentsError
+from streams.lag import Lag
+from streams.produce import Publisher
+from streams.reader import Reader
+from streams.settings import Settings
+from streams.shop.online_retail import CURRENCY
+from streams.topics import create_topics
+
+NO_PROGRESS_S = 90.0
+"""A worker that commits nothing for so long, with events left, ends the demo."""
+LOOK_EVERY_S = 0.5
+QUIET_LOOKS = 2
+"""Half-seconds without a record after which all output has been read."""
+EVENTS_PER_CUSTOMER = 33
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the user asked for."""
+
+    events: int | None = None
+    """None: until Ctrl-C."""
+    customers: int | None = None
+    seed: int | None = None
+    web: bool = True
+    broker: Literal["auto", "kafka", "embedded"] = "embedded"
+
+
+class Demo:
+    """One run of the demo.
+
+    Args:
+        plan: what to do.
+        settings: what the user set; broker, ids and currency are the demo's own.
+        clock: the wall clock.
+        screen: where it is shown.
+    """
+
+    def __init__(self, plan: Plan, settings: Settings, clock: Clock, screen: Screen) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._clock = clock
+        self._screen = screen
+        self._started = time.monotonic()
+        self.summary = Summary(broker="none")
+
+    def run(self) -> None:
+        """Run until everything is processed, or without end.
+
+        On KeyboardInterrupt and errors everything is stopped all the same; `summary` holds what was seen.
+
+        Raises:
+            LiveSegmentsError: something did not start or stopped working.
+        """
+        plan = self._plan
+        logging.getLogger("streams.broker").setLevel(logging.ERROR)  # what the broker is, the screen says
+        name = f"demo-{self._clock.now_ms() // 1000:x}"
+        settings = msgspec.structs.replace(
+            self._settings, app_id=name, topic_prefix=f"{name}.", currency=CURRENCY, currency_rates={}
+        )
+        with ExitStack() as stack:
+            self._screen.say("starting a broker")
+            broker = stack.enter_context(start_broker(plan.broker, settings=settings))
+            self.summary.broker = broker.kind
+            settings = msgspec.structs.replace(
+                settings,
+                kafka_bootstrap=broker.bootstrap,
+                web_port=_free_port(settings.web_bind, settings.web_port if plan.web else 0),
+                **({} if broker.kind == "external" else _PLAIN),
+            )
+            create_topics(settings)
+            worker = stack.enter_context(Worker(settings))
+            feed = self._feed(settings)
+            self._introduce(settings, broker, feed.customers)
+            stack.callback(feed.stop)
+            stack.enter_context(self._screen.running())
+            feed.start()
+            self._watch(settings, worker, feed)
+
+    def _feed(self, settings: Settings) -> Feed:
+        plan = self._plan
+        return Feed(
+            Publisher(settings, self._clock),
+            plan.customers or max(60, (plan.events or 20_000) // EVENTS_PER_CUSTOMER),
+            settings.seed if plan.seed is None else plan.seed,
+            plan.events,
+            self._clock.now_ms(),
+        )
+
+    def _introduce(self, settings: Settings, broker: Broker, customers: int) -> None:
+        page = f"http://{settings.web_bind}:{settings.web_port}/" if self._plan.web else None
+        kinds = {"embedded": "the embedded broker", "kafka": "a real Kafka"}
+        what = kinds.get(broker.kind, f"Kafka at {broker.bootstrap} (topics {settings.topic_prefix}*)")
+        end = (
+            "Ctrl-C ends it." if self._plan.events is None else f"It ends after {self._plan.events:,} events."
+        )
+        self._screen.introduce(customers, what, page, end)
+        if broker.limits:
+            self._screen.say(broker.limits)
+
+    def _watch(self, settings: Settings, worker: Worker, feed: Feed) -> None:
+        """Follow the output topics until all events are processed and all their output is read."""
+        began = looked = moved = time.monotonic()
+        fewest, quiet = -1, 0
+        with Reader(settings) as reader, Lag(settings) as lag:
+            for row in reader.follow(WATCHED, from_beginning=True):
+                if row is not None:
+                    quiet = 0
+                    change = self.summary.take(row)
+                    if change is not None:
+                        self.summary.first_change_s = self.summary.first_change_s or self._elapsed()
+                        self._screen.change(change)
+                now = time.monotonic()
+                if row is not None and now - looked < LOOK_EVERY_S:
+                    continue
+                looked = now
+                worker.check()
+                complete = feed.done()
+                left = lag.left()
+                if left or not complete:
+                    self.summary.seconds = now - began
+                    quiet = 0
+                    if left != fewest or not complete:
+                        fewest, moved = left, now
+                    if now - moved > NO_PROGRESS_S:
+                        raise LiveSegmentsError(
+                            f"the worker commits nothing: {left:,} events have waited for {NO_PROGRESS_S:g} s"
+                        )
+                elif row is None:
+                    quiet += 1
+                self._tell(feed, left)
+                if quiet >= QUIET_LOOKS:
+                    return
+
+    def _tell(self, feed: Feed, left: int) -> None:
+        """Take over what was sent and renew the line of progress."""
+        summary = self.summary
+        summary.events = list(feed.sent)
+        summary.customers = len(feed.seen)
+        sent = sum(summary.events)
+        day = f"{day_of(feed.shop_ms)} · " if feed.shop_ms else ""
+        self._screen.progress(
+            f"{day}{sent:,} events sent, {max(sent - left, 0):,} processed · "
+            f"{sum(summary.changes.values()):,} changes · {len(summary.definitions)} segments"
+        )
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+
+_PLAIN: dict[str, object] = {"security_protocol": "PLAINTEXT", "replication_factor": 1}
+"""A broker of our own asks for nothing."""
+
+
+def _free_port(address: str, wanted: int) -> int:
+    """Return the wanted port if nobody listens there, else any free one."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for port in (wanted, 0):
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise LiveSegmentsError(f"no free port on {address}; correct LIVE_SEGMENTS_WEB_BIND")

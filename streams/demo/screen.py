@@ -1,0 +1,132 @@
+"""What the demo shows: who is in the shop, changes as they come, a line of progress, a summary."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from streams.codec.output_records import ChangeRecord
+from streams.demo.summary import Summary
+from streams.records import INPUT_TOPICS
+from streams.shop.customers import KINDS
+
+LINES_PER_S = 5.0
+"""Changes shown a second, at most: more cannot be read. All are counted."""
+STATUS_EVERY_S = 5.0
+"""Between two lines of progress where there is no terminal."""
+BURST = 12.0
+"""Lines that may come at once after a pause."""
+
+
+class Screen:
+    """Writes on stdout for people, or only progress on stderr when stdout belongs to a program.
+
+    Args:
+        quiet: stdout is for JSON.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=quiet, highlight=False)
+        self._terminal = self._console.is_terminal
+        self._status: Any = None
+        self._allowance = BURST
+        self._filled_at = time.monotonic()
+        self._told_at = time.monotonic()
+        self._hidden = 0
+
+    def running(self) -> AbstractContextManager[object]:
+        """Return a context in which a line of progress stands below everything else."""
+        if not self._terminal:
+            return nullcontext()
+        self._status = self._console.status("starting")
+        return self._status  # type: ignore[no-any-return] # rich's Status is one
+
+    def say(self, text: str) -> None:
+        """Print a line, unless stdout is for JSON."""
+        if not self._quiet:
+            self._console.print(Text(text))
+            sys.stdout.flush()
+
+    def introduce(self, customers: int, broker: str, page: str | None, end: str) -> None:
+        """Say what there is to see."""
+        if self._quiet:
+            return
+        self._console.print(f"[bold]A shop with {customers:,} customers[/bold], a worker, {escape(broker)}.")
+        self._console.print(
+            "Orders are real (an extract of Online Retail, UCI, CC BY 4.0); the clicks and views around them "
+            "are generated. Customers are of these kinds, which the worker is not told:"
+        )
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("kind")
+        table.add_column("share", justify="right")
+        table.add_column("what they do")
+        for kind in KINDS:
+            table.add_row(kind.name, f"{kind.share:.0%}", kind.text)
+        self._console.print(table)
+        if page is not None:
+            self._console.print(f"The worker's page: [link={page}]{page}[/link]")
+        self._console.print(end)
+
+    def change(self, record: ChangeRecord) -> None:
+        """Show a change, if it can still be read: one line for a move."""
+        p = record.properties
+        if self._quiet or (p.change == "left" and p.move_id is not None):
+            return
+        now = time.monotonic()
+        self._allowance = min(BURST, self._allowance + (now - self._filled_at) * LINES_PER_S)
+        self._filled_at = now
+        if self._allowance < 1:
+            self._hidden += 1
+            return
+        self._allowance -= 1
+        when = record.timestamp.astimezone(UTC).strftime("%d %b %H:%M")
+        line = Text(f"{when}  {record.user_id:<8} ", style="dim")
+        line.append(p.reason, style="none")
+        self._console.print(line, overflow="ellipsis", no_wrap=True, crop=True)
+
+    def progress(self, text: str) -> None:
+        """Renew the line of progress."""
+        if self._hidden:
+            text += f" ({self._hidden:,} not shown)"
+        if self._status is not None:
+            self._status.update(Text(text))
+        elif time.monotonic() - self._told_at >= STATUS_EVERY_S:
+            self._told_at = time.monotonic()
+            self._console.print(Text(text, style="dim"))
+
+    def summarise(self, summary: Summary) -> None:
+        """Print the summary."""
+        if self._quiet:
+            return
+        found = summary.as_dict()
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Summary", title_justify="left")
+        table.add_column("id")
+        table.add_column("segment")
+        table.add_column("customers", justify="right")
+        table.add_column("share", justify="right")
+        for row in summary.segments():
+            table.add_row(row.id, row.name, f"{row.size:,}", f"{row.share:.1%}")
+        self._console.print(table)
+        events = ", ".join(f"{n:,} {name}" for name, n in zip(INPUT_TOPICS, summary.events, strict=True) if n)
+        changes = found["changes"]
+        self._console.print(
+            f"{sum(summary.events):,} events of {summary.customers:,} customers ({events}) "
+            f"in {summary.seconds:.1f} s: {found['events_per_second']:,.0f} a second.\n"
+            f"Segments entered {changes['entered']:,} times, left {changes['left']:,} times; "
+            f"{summary.dead_letters:,} dead letters; broker: {summary.broker}."
+        )
+
+
+def day_of(ms: int) -> str:
+    """Return a date for people."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%d %b %Y")

@@ -1,0 +1,63 @@
+"""How many input records the workers have not committed yet, asked from outside."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from streams.errors import BrokerUnreachableError
+from streams.records import INPUT_TOPICS
+from streams.settings import Settings, librdkafka_security
+from streams.topics import topic_name
+
+ANSWER_S = 15.0
+
+
+class Lag:
+    """Compares what the group has committed with the ends of the input topics; use it with `with`.
+
+    Args:
+        settings: the deployment's.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.kafka_bootstrap,
+                "client.id": "live-segments-lag",
+                "group.id": settings.app_id,  # asked for its offsets, never joined
+                "enable.auto.commit": False,
+                "log_level": 0,
+                **librdkafka_security(settings),
+            }
+        )
+        self._places = [
+            TopicPartition(topic_name(settings, topic), partition)
+            for topic in INPUT_TOPICS
+            for partition in range(settings.partitions)
+        ]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._consumer.close()
+
+    def left(self) -> int:
+        """Return the number of records between the committed offsets and the ends.
+
+        Raises:
+            BrokerUnreachableError: the broker does not answer.
+        """
+        try:
+            committed = self._consumer.committed(self._places, timeout=ANSWER_S)
+            return sum(self._end(place) - max(place.offset, 0) for place in committed)
+        except KafkaException as error:
+            raise BrokerUnreachableError(
+                f"Kafka does not say how far it is: {error.args[0].str()}"
+            ) from error
+
+    def _end(self, place: TopicPartition) -> int:
+        _, end = self._consumer.get_watermark_offsets(place, timeout=ANSWER_S)
+        return int(end)

@@ -1,0 +1,110 @@
+"""A worker on real Kafka meets what producers really send."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.calendar import DAY_MS
+from streams.broker import Broker
+from streams.shop.record import ShopRecord
+from streams.shop.simulation import simulate
+from tests.kafka.conftest import Deploy
+from tests.kafka.deployment import assert_sequences, changes, feed, profile_totals, wait_for, worker
+from tests.kafka.workers import ROOT, read
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+START_MS = 1_760_000_000_000
+GOOD = 10_000
+
+
+def _bad(rng: random.Random) -> Iterator[ShopRecord]:
+    """Yield endless unusable records of every sort."""
+    while True:
+        key = f"bad{rng.randrange(500)}".encode()
+        event = {"event_id": "x", "customer_id": key.decode(), "occurred_at": START_MS, "order_id": "o"}
+        yield from (
+            ShopRecord(rng.randrange(4), key, value, START_MS)
+            for value in (
+                rng.randbytes(rng.randrange(1, 200)),
+                json.dumps(event).encode()[: rng.randrange(1, 60)],
+                json.dumps({**event, "occurred_at": rng.choice([True, [], {}, "soon", 1e300])}).encode(),
+                b'{"event_id": "x", "customer_id": ' + b"9" * rng.randrange(1, 400) + b"}",
+                b'{"occurred_at": NaN}',
+                b"[" * rng.randrange(1_000, 20_000),
+                json.dumps({**event, "event_id": "y" * rng.randrange(257, 2_000)}).encode(),
+                json.dumps({**event, "customer_id": "somebody else"}).encode(),
+            )
+        )
+
+
+def _mixed(good: list[ShopRecord], rng: random.Random) -> Iterator[ShopRecord]:
+    """Yield good and bad records by turns, and now and then a megabyte of text."""
+    for number, (record, bad) in enumerate(zip(good, _bad(rng), strict=False)):
+        yield record
+        big = json.dumps({"customer_id": bad.key.decode(), "event_id": "z" * 900_000}).encode()
+        yield bad if number % 1000 else ShopRecord(bad.topic, bad.key, big, bad.time_ms)
+
+
+def test_bad_records_never_stop_the_worker(kafka: Broker, deploy: Deploy, tmp_path: Path) -> None:
+    """10,000 unusable records among 10,000 good ones: all good ones count, all bad ones are dead letters."""
+    settings = deploy(kafka, currency="GBP", web_port=0, max_unusable_share=1.0)
+    good = list(simulate(GOOD, 300, 3, START_MS, START_MS + 20 * DAY_MS))[:GOOD]
+    wanted = Counter(record.topic for record in good)
+    mixed = list(_mixed(good, random.Random(5)))
+    events = sum(record.topic < 3 for record in mixed)
+    log = tmp_path / "log"
+
+    with worker(settings, log) as process:
+        assert feed(settings, mixed) == 2 * len(good)
+        wait_for(settings, events, process, log)
+        process.terminate()
+        assert process.wait(30) == 0
+
+    letters = [json.loads(value) for _, _, value in read(settings, "dead-letters")]
+    assert len(letters) == len(good)
+    assert all(letter["reason"] for letter in letters)
+    assert len({letter["reason"] for letter in letters}) >= 5
+    found = profile_totals(settings)
+    assert found["clicks"] == wanted[0]
+    assert found["views"] == wanted[1]
+    assert found["orders"] + found["refunds"] == wanted[2]
+    assert_sequences(changes(settings))
+
+
+def test_the_subscriber_of_the_readme_prints_changes(kafka: Broker, deploy: Deploy, tmp_path: Path) -> None:
+    """docs/examples/subscribe.py, as it stands in the README, follows the change topic."""
+    settings = deploy(kafka, currency="GBP", web_port=0, sweep_interval_s=1)
+    good = list(simulate(9_000, 800, 3, START_MS, START_MS + 30 * DAY_MS))
+    log = tmp_path / "log"
+    with worker(settings, log) as process:
+        feed(settings, good)
+        wait_for(settings, sum(record.topic < 3 for record in good), process, log)
+
+        ran = subprocess.run(
+            [sys.executable, ROOT / "docs" / "examples" / "subscribe.py"],
+            env={
+                **os.environ,
+                "KAFKA_BOOTSTRAP": kafka.bootstrap,
+                "LIVE_SEGMENTS_TOPIC_PREFIX": settings.topic_prefix,
+                "GROUP": settings.app_id + "-mailer",
+                "ORIGINS": "live,catchup",
+                "CHANGES": "5",
+            },
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=True,
+        )
+
+    lines = ran.stdout.splitlines()
+    assert len(lines) == 5
+    assert all(" entered " in line or " left " in line for line in lines)
