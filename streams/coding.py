@@ -17,6 +17,8 @@ from models.profiles.layout import ATTRIBUTE_FIELDS
 
 _VIEW = int(Kind.VIEW)
 VIEW_WEIGHT = 1.0
+LAST_DAY = 0xFFFF
+"""The row's days end in 2149; only recorded files, whose times nobody checks, may say more."""
 LINE_WEIGHT = 3.0
 """An order line tells three times as much of an interest as a view."""
 
@@ -34,7 +36,7 @@ def to_columns(events: Events, names: Mapping[int, Names], calendar: Calendar) -
     books = [names[p] for p in events.partition.tolist()]
     interest, category, brand, weight = _interests(events, books)
     attribute, values = _attributes(events.attributes, books)
-    day = calendar.day(events.time)
+    day = np.minimum(calendar.day(events.time), LAST_DAY)
     return Columns(
         kind=events.kind,
         time=events.time,

@@ -306,9 +306,12 @@ class Engine:
     # ---- erasure --------------------------------------------------------------------------------
     def _erase(self, part: Partition, key: bytes, at_ms: int) -> None:
         """Remove a customer: exit event, tombstones, and a marker so that replayed history is ignored."""
-        part.counted += 1
         mark = rows_codec.erased_hash(key, self.rules.erasure_key)
         before_ms, sequence = part.erased.get(mark, (0, 0))
+        if at_ms <= before_ms:
+            part.duplicates += 1
+            return
+        part.counted += 1
         row = part.index.get(key)
         if row is not None:
             r = self.slab.rows[row]

@@ -54,9 +54,8 @@ class Lag:
             committed = self._consumer.committed(self._places, timeout=ANSWER_S)
             return sum(self._end(place) - max(place.offset, 0) for place in committed)
         except KafkaException as error:
-            raise BrokerUnreachableError(
-                f"Kafka does not say how far it is: {error.args[0].str()}"
-            ) from error
+            reason = error.args[0].str()
+            raise BrokerUnreachableError(f"Kafka does not say what is committed: {reason}") from error
 
     def _end(self, place: TopicPartition) -> int:
         _, end = self._consumer.get_watermark_offsets(place, timeout=ANSWER_S)

@@ -49,16 +49,15 @@ class Rules(Protocol):
 def take(part: Partition, slab: Slab, rules: Rules, received_at_ms: int) -> Batch:
     """Return what the partition has to write, and forget it."""
     records = list(part.dead_letters)
+    for key in part.gone:  # before the rows: the customer may have come back since
+        records.append(Record(MEMBERSHIPS, part.number, key, None))
+        records.append(Record(CHANGELOG, part.number, codec.HOT_PREFIX + key, None))
+        records.append(Record(CHANGELOG, part.number, codec.COLD_PREFIX + key, None))
     records.extend(_rows(part, slab))
     records.extend(_change(part.number, change, rules, received_at_ms) for change in part.changes)
     records.extend(
         Record(MEMBERSHIPS, part.number, key, _membership(change)) for key, change in part.changed.items()
     )
-    for key in part.gone:
-        if key not in part.index:
-            records.append(Record(MEMBERSHIPS, part.number, key, None))
-            records.append(Record(CHANGELOG, part.number, codec.HOT_PREFIX + key, None))
-            records.append(Record(CHANGELOG, part.number, codec.COLD_PREFIX + key, None))
     for mark in part.fresh_erased:
         value = codec.encode_erased(*part.erased[mark])
         records.append(Record(CHANGELOG, part.number, codec.ERASED_PREFIX + mark, value))

@@ -53,6 +53,7 @@ class Publisher:
     Args:
         settings: the deployment's.
         clock: the wall clock.
+        linger_ms: how long a record waits for others to travel with.
 
     Raises:
         BrokerUnreachableError: no broker answers.
@@ -60,7 +61,7 @@ class Publisher:
         InterlockError: an input topic has another number of partitions than the settings say.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, linger_ms: int = 5) -> None:
         check_inputs(settings)
         self.published = Published()
         self._names = [topic_name(settings, name) for name in INPUT_TOPICS]
@@ -69,7 +70,7 @@ class Publisher:
         self._last_ms = 0
         self._counts = [0] * len(INPUT_TOPICS)
         self._failed: list[KafkaError] = []
-        self._producer = Producer(_configuration(settings))
+        self._producer = Producer(_configuration(settings, linger_ms))
 
         @lru_cache(maxsize=_KNOWN_KEYS)
         def place(key: bytes) -> int:
@@ -171,8 +172,8 @@ def _paced(
         if waits:
             first_ms = first_ms or record.time_ms
             due_s = pace.due_s(sent, record.time_ms - first_ms)
-            while (left_s := due_s - (time.monotonic() - started)) > 0 and not stop.is_set():
-                publisher.poll(min(left_s, 0.1))
+            while (left_s := due_s - (time.monotonic() - started)) > 0 and not stop.wait(min(left_s, 0.1)):
+                publisher.poll(0)
         yield record
 
 
@@ -203,13 +204,13 @@ def check_inputs(settings: Settings) -> None:
             )
 
 
-def _configuration(settings: Settings) -> dict[str, Any]:
+def _configuration(settings: Settings, linger_ms: int) -> dict[str, Any]:
     return {
         "bootstrap.servers": settings.kafka_bootstrap,
         "client.id": "live-segments-produce",
         "acks": "all",
         "enable.idempotence": True,
-        "linger.ms": 5,
+        "linger.ms": linger_ms,
         "batch.num.messages": 10_000,
         "compression.type": "lz4",
         "queue.buffering.max.messages": 50_000,

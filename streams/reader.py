@@ -122,7 +122,7 @@ class Reader:
         yield None
         while True:
             messages = self._consumer.consume(FETCH_RECORDS, 0.5)
-            rows = [self._row(message) for message in messages if _is_record(message)]
+            rows: list[Row | None] = [self._row(message) for message in messages if _is_record(message)]
             yield from rows or [None]
 
     def _numbers(self, topic: str, partitions: Iterable[int] | None) -> list[int]:

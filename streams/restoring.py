@@ -54,6 +54,8 @@ def _block(part: Partition, slab: Slab, customer: bytes, value: bytes | None, *,
     if value is None:
         if row is not None and hot:
             forget_row(part, slab, customer)
+        elif row is not None:
+            slab.bytes[row, HOT_BYTES:] = 0
         return
     codec.check_block(value, hot=hot)
     if row is None:

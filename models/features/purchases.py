@@ -91,7 +91,7 @@ def purchases() -> list[Feature]:
         Feature(
             "orders_exact",
             "order windows exact",
-            "1 while all order windows are exact (at most 16 days with orders in a year).",
+            "1 while all order windows are exact (at most 16 days with orders or refunds in a year).",
             "flag",
             family,
             _orders_exact,

@@ -121,8 +121,8 @@ def _print_explanation(found: Explanation) -> None:
         _print_margin(found)
     for title, parts in (("speaks for the runner-up", found.for_runner_up), ("against it", found.against)):
         if parts:
-            rows = [(BY_NAME[name].label, found.features[name], part) for name, part in parts]
-            print_table(title, ("feature", ">value", ">weight"), rows)
+            weights = [(BY_NAME[name].label, found.features[name], part) for name, part in parts]
+            print_table(title, ("feature", ">value", ">weight"), weights)
 
 
 def _print_margin(found: Explanation) -> None:

@@ -123,8 +123,9 @@ def run(
         _print(report)
     for line in read.lines():
         say(line)
+    meanings = {str(code): code.meaning.rstrip(".") for code in ReasonCode}
     for reason, count in sink.counts.most_common():
-        say(f"dead letters, {ReasonCode(reason)}: {count:,} ({ReasonCode(reason).meaning.rstrip('.')})")
+        say(f"dead letters, {reason}: {count:,} ({meanings.get(reason, '')})")
     total = sum(report.records.values())
     say(f"{total:,} events in {seconds:.1f} s: {total / max(seconds, 1e-9):,.0f} events/s")
 

@@ -31,6 +31,10 @@ LOOK_EVERY_S = 0.5
 QUIET_LOOKS = 2
 """Half-seconds without a record after which all output has been read."""
 EVENTS_PER_CUSTOMER = 33
+PARTITIONS = 4
+"""At most: a small machine has a worker, a shop and a broker to run."""
+LINGER_MS = 200
+"""The embedded broker hands out one batch of a partition at a time: few large ones are quicker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,12 @@ class Demo:
         logging.getLogger("streams.broker").setLevel(logging.ERROR)  # what the broker is, the screen says
         name = f"demo-{self._clock.now_ms() // 1000:x}"
         settings = msgspec.structs.replace(
-            self._settings, app_id=name, topic_prefix=f"{name}.", currency=CURRENCY, currency_rates={}
+            self._settings,
+            app_id=name,
+            topic_prefix=f"{name}.",
+            currency=CURRENCY,
+            currency_rates={},
+            partitions=min(self._settings.partitions, PARTITIONS),
         )
         with ExitStack() as stack:
             self._screen.say("starting a broker")
@@ -99,7 +108,7 @@ class Demo:
     def _feed(self, settings: Settings) -> Feed:
         plan = self._plan
         return Feed(
-            Publisher(settings, self._clock),
+            Publisher(settings, self._clock, LINGER_MS),
             plan.customers or max(60, (plan.events or 20_000) // EVENTS_PER_CUSTOMER),
             settings.seed if plan.seed is None else plan.seed,
             plan.events,

@@ -49,7 +49,8 @@ class Screen:
         if not self._terminal:
             return nullcontext()
         self._status = self._console.status("starting")
-        return self._status  # type: ignore[no-any-return] # rich's Status is one
+        status: AbstractContextManager[object] = self._status
+        return status
 
     def say(self, text: str) -> None:
         """Print a line, unless stdout is for JSON."""

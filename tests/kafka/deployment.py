@@ -22,7 +22,7 @@ from streams.settings import Settings
 from streams.shop.pace import Pace
 from streams.shop.record import ShopRecord
 from streams.snapshot import partitions
-from tests.kafka.workers import ROOT, committed, read, until
+from tests.kafka.workers import ROOT, committed, group_admin, read, until
 
 
 @contextmanager
@@ -57,12 +57,13 @@ def feed(settings: Settings, records: Iterable[ShopRecord]) -> int:
 
 def wait_for(settings: Settings, count: int, process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until the group has committed that many records of the event topics."""
+    admin = group_admin(settings)
 
     def done() -> bool:
         assert process.poll() is None, (
             f"the worker ended with {process.returncode}: {log.read_text()[-2000:]}"
         )
-        return committed(settings) >= count
+        return committed(settings, admin) >= count
 
     until(done, f"{count} records", 100)
 

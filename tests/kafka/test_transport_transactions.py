@@ -82,7 +82,7 @@ def test_a_former_owner_is_fenced_and_nothing_of_its_transaction_is_seen(setting
         former = await started(settings)
         await former.commit(rows(1), {}, NOW_MS)
         owner = await started(settings)
-        with pytest.raises(Exception, match=".*") as caught:
+        with pytest.raises(Exception, match=r".*") as caught:
             await former.commit(rows(5), {TopicPartition(settings.topic_prefix + "clicks", 0): 9}, NOW_MS)
         assert is_fenced(caught.value)
         await owner.commit(rows(2), {}, NOW_MS)

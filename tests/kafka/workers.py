@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -130,13 +129,12 @@ def send(
     assert producer.flush(30) == 0
 
 
-@cache
-def _admin(bootstrap: str) -> AdminClient:
-    """Return the one client for a broker: making one costs more than asking it."""
-    return AdminClient({"bootstrap.servers": bootstrap})
+def group_admin(settings: Settings) -> AdminClient:
+    """Return a client to ask for offsets with: making one costs more than asking it."""
+    return AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
 
 
-def committed(settings: Settings) -> int:
+def committed(settings: Settings, admin: AdminClient | None = None) -> int:
     """Return the sum of the offsets that the group has committed for the event topics, -1 if unknown."""
     wanted = [
         TopicPartition(topic_name(settings, name), partition)
@@ -144,7 +142,7 @@ def committed(settings: Settings) -> int:
         for partition in range(settings.partitions)
     ]
     asked = [ConsumerGroupTopicPartitions(settings.app_id, wanted)]
-    (future,) = _admin(str(settings.kafka_bootstrap)).list_consumer_group_offsets(asked).values()
+    (future,) = (admin or group_admin(settings)).list_consumer_group_offsets(asked).values()
     try:
         found = future.result(10).topic_partitions
     except KafkaException:  # the group's coordinator is still loading
