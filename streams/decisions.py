@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models.calendar import Calendar
 from models.clusterer import Model
-from models.events import F64, I64
+from models.events import F64, I64, Bool
 from models.features import BY_NAME, CLUSTERED, Feature, View, evaluate
 from models.names import Names
 from streams.codec.changes import Change, Reason, Trigger
@@ -20,6 +21,7 @@ from streams.codec.sentences import reason_sentence
 from streams.codec.ulid import message_id
 
 MAX_REASONS = 5
+_NAMES = tuple(feature.name for feature in CLUSTERED)
 _FLAGS = frozenset({"flag"})
 _COUNTS = frozenset({"count"})
 
@@ -57,7 +59,7 @@ def label(feature: str) -> tuple[str, str]:
 
 def scalar(feature: Feature, value: float, names: Names) -> Scalar:
     """Return a feature's value as records and tables show it; None for unknown."""
-    if np.isnan(value):
+    if value != value:  # noqa: PLR0124 - NaN is not itself
         return None
     if feature.namespace is not None:
         return names.name(feature.namespace, value)
@@ -65,7 +67,7 @@ def scalar(feature: Feature, value: float, names: Names) -> Scalar:
         return bool(value)
     if feature.unit in _COUNTS and value == int(value):
         return int(value)
-    return round(float(value), 6)
+    return round(value, 6)
 
 
 def changes_of(
@@ -82,82 +84,122 @@ def changes_of(
         run_id: part of the ids of moves.
     """
     after = View(moves.after, moves.at, calendar)
-    values = evaluate(after, CLUSTERED)
-    previous = evaluate(View(moves.before, moves.before_at, calendar), CLUSTERED)
-    features = evaluate(after, main)
-    parts = model.contributions(moves.vectors, moves.old, moves.new)
+    previous = View(moves.before, moves.before_at, calendar)
+    reasons = _reasons(
+        model.contributions(moves.vectors, moves.old, moves.new), after, previous, moves.old == 0
+    )
+    shown = _main_features(evaluate(after, main), main, moves.names)
     known = {info.number: info for info in model.segments}
+    columns = zip(
+        moves.key,
+        moves.old.tolist(),
+        moves.new.tolist(),
+        moves.since.tolist(),
+        moves.sequence.tolist(),
+        moves.at.tolist(),
+        moves.confidence.tolist(),
+        moves.trigger,
+        reasons,
+        shown,
+        strict=True,
+    )
     found = []
-    for i, key in enumerate(moves.key):
-        new = known[int(moves.new[i])]
-        old = known.get(int(moves.old[i]))
-        old_id = f"b-{moves.old[i]}" if moves.old[i] else None
-        old_name = old.name if old else old_id
-        reasons = _reasons(parts[i], values, previous, i, fresh=moves.old[i] == 0)
-        customer = key.decode()
-        at, sequence = int(moves.at[i]), int(moves.sequence[i])
-        shown = {f.name: scalar(f, float(features[f.name][i]), moves.names[i]) for f in main}
-        move_id = None if old_id is None else message_id(customer, "move", sequence, run_id, at)
-        reason = reason_sentence(
-            cause=cause,
-            entered=True,
+    for key, old_number, new_number, since, sequence, at, confidence, trigger, why, features in columns:
+        customer, new = key.decode(), known[new_number]
+        old_id = f"b-{old_number}" if old_number else None
+        old_name = known[old_number].name if old_number in known else old_id
+        entered = Change(
+            customer_id=customer,
+            segment_set="behaviour",
+            segment_id=new.id,
             segment_name=new.name,
-            reasons=reasons,
-            labels=label,
-            previous_name=old_name,
-            next_name=new.name,
+            entered=True,
+            previous_segment=old_id,
+            next_segment=new.id,
+            move_id=None if old_id is None else message_id(customer, "move", sequence, run_id, at),
+            since_ms=at,
+            timestamp_ms=at,
+            sequence=sequence + 1 + (old_id is not None),
+            cause=cause,
+            reason=reason_sentence(
+                cause=cause,
+                entered=True,
+                segment_name=new.name,
+                reasons=why,
+                labels=label,
+                previous_name=old_name,
+                next_name=new.name,
+            ),
+            confidence=confidence,
+            model_version=model.version,
+            definitions_version=0,
+            trigger=trigger,
+            reasons=why,
+            features=features,
         )
-        records = []
-        for entered in (False, True):
-            if not entered and old_id is None:
-                continue
-            sequence += 1
-            name = new.name if entered else str(old_name)
-            records.append(
-                Change(
-                    customer_id=customer,
-                    segment_set="behaviour",
-                    segment_id=new.id if entered else str(old_id),
-                    segment_name=name,
-                    entered=entered,
-                    previous_segment=old_id,
-                    next_segment=new.id,
-                    move_id=move_id,
-                    since_ms=at if entered else int(moves.since[i]),
-                    timestamp_ms=at,
-                    sequence=sequence,
-                    cause=cause,
-                    reason=reason,
-                    confidence=float(moves.confidence[i]),
-                    model_version=model.version,
-                    definitions_version=0,
-                    trigger=moves.trigger[i],
-                    reasons=reasons,
-                    features=shown,
-                )
-            )
-        found.append(records)
+        found.append([entered] if old_id is None else [_left(entered, old_id, str(old_name), since), entered])
     return found
 
 
-def _reasons(
-    parts: F64, values: dict[str, F64], previous: dict[str, F64], i: int, *, fresh: bool
-) -> tuple[Reason, ...]:
-    """Return the features that count most in the change of distance, with their exact shares."""
-    total = float(parts.sum())
-    order = np.argsort(-parts, kind="stable")[:MAX_REASONS]
-    reasons = []
-    for j in order.tolist():
-        if parts[j] <= 0:
-            break
-        name = CLUSTERED[j].name
-        value, before = float(values[name][i]), float(previous[name][i])
-        reasons.append(
-            Reason(
-                feature=name,
-                value=None if np.isnan(value) else round(value, 6),
-                previous=None if fresh or np.isnan(before) else round(before, 6),
-                weight=float(parts[j]) / total if total > 0 else None,
-            )
+def _left(entered: Change, old_id: str, old_name: str, since_ms: int) -> Change:
+    """Return the first half of a move, from its second."""
+    return replace(
+        entered,
+        segment_id=old_id,
+        segment_name=old_name,
+        entered=False,
+        since_ms=since_ms,
+        sequence=entered.sequence - 1,
+    )
+
+
+def _main_features(
+    values: dict[str, F64], main: Sequence[Feature], names: Sequence[Names]
+) -> list[dict[str, Scalar]]:
+    """Return the main features of each customer."""
+    columns = [
+        [
+            scalar(feature, value, book)
+            for value, book in zip(values[feature.name].tolist(), names, strict=True)
+        ]
+        for feature in main
+    ]
+    keys = [feature.name for feature in main]
+    return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)] or [{} for _ in names]
+
+
+def _reasons(parts: F64, after: View, previous: View, fresh: Bool) -> list[tuple[Reason, ...]]:
+    """Return the features that count most in each change of distance, with their exact shares.
+
+    Args:
+        parts: (m, d) parts of the change, one per clustered feature.
+        after: the customers as they are decided.
+        previous: the customers as they were decided before.
+        fresh: (m,) held no segment before.
+    """
+    totals = parts.sum(axis=1)
+    order = np.argsort(-parts, axis=1, kind="stable")[:, :MAX_REASONS]
+    row = np.arange(len(parts))[:, None]
+    weights = (parts / np.where(totals > 0, totals, np.nan)[:, None])[row, order]
+    values = _rounded(after)[row, order]
+    before = _rounded(previous)
+    before[fresh] = None
+    before = before[row, order]
+    counts = (parts[row, order] > 0).sum(axis=1).tolist()
+    return [
+        tuple(
+            Reason(_NAMES[j], value, was, weight if weight == weight else None)  # noqa: PLR0124 - NaN is not itself
+            for j, value, was, weight in zip(at[:n], now[:n], then[:n], shares[:n], strict=True)
         )
-    return tuple(reasons)
+        for n, at, now, then, shares in zip(
+            counts, order.tolist(), values.tolist(), before.tolist(), weights.tolist(), strict=True
+        )
+    ]
+
+
+def _rounded(view: View) -> NDArray[np.object_]:
+    """Return (m, d) the clustered features in their units, None for unknown."""
+    values = np.stack([feature.value(view) for feature in CLUSTERED], axis=1)
+    shown = np.round(values, 6).astype(np.object_)
+    shown[np.isnan(values)] = None
+    return shown

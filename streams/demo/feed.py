@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 DAYS = 75
 """The span that passes quickly, until now."""
 HISTORY_EVENTS = 20_000
-HISTORY_RATE = 1_000.0
+HISTORY_RATE = 500.0
 """Events of that span, and how many a second, when the demo has no end."""
 LIVE_RATE = 20.0
 """Events a second after that."""

@@ -82,9 +82,9 @@ class Demo:
             self._settings,
             app_id=name,
             topic_prefix=f"{name}.",
+            partitions=min(self._settings.partitions, PARTITIONS),
             currency=CURRENCY,
             currency_rates={},
-            partitions=min(self._settings.partitions, PARTITIONS),
         )
         with ExitStack() as stack:
             self._screen.say("starting a broker")
@@ -100,7 +100,7 @@ class Demo:
             worker = stack.enter_context(Worker(settings))
             feed = self._feed(settings)
             self._introduce(settings, broker, feed.customers)
-            stack.callback(feed.stop)
+            stack.callback(self._finish, feed)
             stack.enter_context(self._screen.running())
             feed.start()
             self._watch(settings, worker, feed)
@@ -160,11 +160,19 @@ class Demo:
                 if quiet >= QUIET_LOOKS:
                     return
 
+    def _finish(self, feed: Feed) -> None:
+        feed.stop()
+        self._count(feed)
+
+    def _count(self, feed: Feed) -> None:
+        """Take over what was sent."""
+        self.summary.events = list(feed.sent)
+        self.summary.customers = len(feed.seen)
+
     def _tell(self, feed: Feed, left: int) -> None:
-        """Take over what was sent and renew the line of progress."""
+        """Renew the line of progress."""
+        self._count(feed)
         summary = self.summary
-        summary.events = list(feed.sent)
-        summary.customers = len(feed.seen)
         sent = sum(summary.events)
         day = f"{day_of(feed.shop_ms)} · " if feed.shop_ms else ""
         self._screen.progress(

@@ -31,7 +31,8 @@ from streams.topics import create_topics
 KINDS = (0, 0, 0, 1, 1, 1, 1, 1, 1, 2)
 """Three clicks and six views to one purchase of one or two lines."""
 CATEGORIES = ("shoes", "phones", "books", "garden", "toys", "audio", "food", "sport")
-SPAN_MS = 600_000
+SPAN_MS = 120_000
+"""Event time that the stream spans: a sweep every 30 s of it, as in a live shop of some thousand events a second."""
 
 
 def event(number: int, customer: str, kind: int, at_ms: int, rng: random.Random) -> dict[str, object]:

@@ -145,7 +145,7 @@ def committed(settings: Settings, admin: AdminClient | None = None) -> int:
     (future,) = (admin or group_admin(settings)).list_consumer_group_offsets(asked).values()
     try:
         found = future.result(10).topic_partitions
-    except KafkaException:  # the group's coordinator is still loading
+    except (KafkaException, TimeoutError):  # the group's coordinator is still loading, or busy
         return -1
     return sum(max(0, partition.offset) for partition in found)
 
