@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Self
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.errors import BrokerUnreachableError
 from streams.records import INPUT_TOPICS
@@ -12,6 +13,14 @@ from streams.settings import Settings, librdkafka_security
 from streams.topics import topic_name
 
 ANSWER_S = 15.0
+"""Bounds each request, and the wait for a broker that is about to look after the group."""
+_SOON = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    }
+)
 
 
 class Lag:
@@ -50,12 +59,18 @@ class Lag:
         Raises:
             BrokerUnreachableError: the broker does not answer.
         """
-        try:
-            committed = self._consumer.committed(self._places, timeout=ANSWER_S)
-            return sum(self._end(place) - max(place.offset, 0) for place in committed)
-        except KafkaException as error:
-            reason = error.args[0].str()
-            raise BrokerUnreachableError(f"Kafka does not say what is committed: {reason}") from error
+        deadline = time.monotonic() + ANSWER_S
+        while True:
+            try:
+                committed = self._consumer.committed(self._places, timeout=ANSWER_S)
+                return sum(self._end(place) - max(place.offset, 0) for place in committed)
+            except KafkaException as error:
+                reason = error.args[0]
+                if reason.code() not in _SOON or time.monotonic() > deadline:
+                    raise BrokerUnreachableError(
+                        f"Kafka does not say what is committed: {reason.str()}; is it up?"
+                    ) from error
+                time.sleep(0.1)
 
     def _end(self, place: TopicPartition) -> int:
         _, end = self._consumer.get_watermark_offsets(place, timeout=ANSWER_S)

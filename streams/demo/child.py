@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,8 @@ STOP_S = 15.0
 class Worker:
     """A running worker; use it with `with`.
 
-    It ends when the pipe to it is closed: also when this process is killed.
+    When this process is killed it ends too: at once where the system has `setpriv`, else when it finds that
+    the pipe to us is closed.
 
     Args:
         settings: the deployment.
@@ -27,9 +29,11 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop
+        setpriv = shutil.which("setpriv")
+        guard = (setpriv, "--pdeathsig", "KILL") if setpriv else ()
         # a session of its own: Ctrl-C on the terminal is for us, who then stop it in good order
-        self._process = subprocess.Popen(
-            (sys.executable, "-m", "streams.worker"),
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            (*guard, sys.executable, "-m", "streams.worker"),
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=self._log,

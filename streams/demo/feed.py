@@ -18,6 +18,8 @@ DAYS = 75
 HISTORY_EVENTS = 20_000
 HISTORY_RATE = 500.0
 """Events of that span, and how many a second, when the demo has no end."""
+SPAN_S = 8.0
+"""The span takes at least so long: there are segments to move between only when some of it is over."""
 LIVE_RATE = 20.0
 """Events a second after that."""
 
@@ -72,7 +74,8 @@ class Feed:
             start_ms = self.now_ms - DAYS * DAY_MS
             events = self.events or HISTORY_EVENTS
             history = simulate(events, self.customers, self.seed, start_ms, self.now_ms)
-            self._publish(history, Pace(None if self.events else HISTORY_RATE))
+            rate = max(HISTORY_RATE, self.events / SPAN_S) if self.events else HISTORY_RATE
+            self._publish(history, Pace(rate))
             if self.events is None and not self._stop.is_set():
                 live = live_shop(self.customers, self.seed, LIVE_RATE, self.now_ms)
                 self._publish(live, Pace(speed=1.0))

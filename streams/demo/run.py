@@ -33,6 +33,10 @@ QUIET_LOOKS = 2
 EVENTS_PER_CUSTOMER = 33
 PARTITIONS = 4
 """At most: a small machine has a worker, a shop and a broker to run."""
+SWEEP_S = 2
+"""Customers come to new segments at sweeps; nobody waits half a minute for the next one."""
+SEGMENTS_S = 20.0
+"""How long a demo whose events are all processed waits for the first segment."""
 LINGER_MS = 200
 """The embedded broker hands out one batch of a partition at a time: few large ones are quicker."""
 
@@ -85,6 +89,7 @@ class Demo:
             partitions=min(self._settings.partitions, PARTITIONS),
             currency=CURRENCY,
             currency_rates={},
+            sweep_interval_s=SWEEP_S,
         )
         with ExitStack() as stack:
             self._screen.say("starting a broker")
@@ -154,7 +159,7 @@ class Demo:
                         raise LiveSegmentsError(
                             f"the worker commits nothing: {left:,} events have waited for {NO_PROGRESS_S:g} s"
                         )
-                elif row is None:
+                elif row is None and (self.summary.memberships or now - moved > SEGMENTS_S):
                     quiet += 1
                 self._tell(feed, left)
                 if quiet >= QUIET_LOOKS:

@@ -119,12 +119,13 @@ class Screen:
             table.add_row(row.id, row.name, f"{row.size:,}", f"{row.share:.1%}")
         self._console.print(table)
         events = ", ".join(f"{n:,} {name}" for name, n in zip(INPUT_TOPICS, summary.events, strict=True) if n)
-        changes = found["changes"]
+        changes, first_s = found["changes"], summary.first_change_s
+        first = f"; the first change came after {first_s:.1f} s" if first_s is not None else ""
         self._console.print(
             f"{sum(summary.events):,} events of {summary.customers:,} customers ({events}) "
             f"in {summary.seconds:.1f} s: {found['events_per_second']:,.0f} a second.\n"
             f"Segments entered {changes['entered']:,} times, left {changes['left']:,} times; "
-            f"{summary.dead_letters:,} dead letters; broker: {summary.broker}."
+            f"{summary.dead_letters:,} dead letters; broker: {summary.broker}{first}."
         )
 
 

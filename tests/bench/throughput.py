@@ -19,11 +19,11 @@ import time
 from pathlib import Path
 
 import orjson
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from streams.broker import start_broker
 from streams.codec.hashing import partition_for
+from streams.lag import Lag
 from streams.records import INPUT_TOPICS
 from streams.settings import Settings, load_settings
 from streams.topics import create_topics
@@ -32,7 +32,7 @@ KINDS = (0, 0, 0, 1, 1, 1, 1, 1, 1, 2)
 """Three clicks and six views to one purchase of one or two lines."""
 CATEGORIES = ("shoes", "phones", "books", "garden", "toys", "audio", "food", "sport")
 SPAN_MS = 120_000
-"""Event time that the stream spans: a sweep every 30 s of it, as in a live shop of some thousand events a second."""
+"""Event time that the stream spans, with a sweep every 30 s of it."""
 
 
 def event(number: int, customer: str, kind: int, at_ms: int, rng: random.Random) -> dict[str, object]:
@@ -82,17 +82,6 @@ def fill(settings: Settings, events: int, customers: int, seed: int) -> float:
     return size / events
 
 
-def committed(admin: AdminClient, settings: Settings) -> int:
-    """Return the records of the input topics that the group has committed."""
-    wanted = ConsumerGroupTopicPartitions(settings.app_id)
-    try:
-        found = admin.list_consumer_group_offsets([wanted])[settings.app_id].result()
-    except KafkaException:  # the coordinator of a new group is not ready at once
-        return 0
-    names = {settings.topic_prefix + name for name in INPUT_TOPICS}
-    return sum(max(tp.offset, 0) for tp in found.topic_partitions if tp.topic in names)
-
-
 def cpu_s(pid: int) -> float:
     """Return the CPU seconds of a process and its children, as far as they live."""
     total = 0.0
@@ -113,13 +102,15 @@ def measure(settings: Settings, events: int, limit_s: float) -> dict[str, float]
     """Run a worker until everything is committed and return the figures of the second half."""
     environ = dict(os.environ, KAFKA_BOOTSTRAP=str(settings.kafka_bootstrap), LIVE_SEGMENTS_WEB_PORT="0")
     command = [str(Path(sys.executable).with_name("live-segments")), "worker"]
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
     began = time.monotonic()
-    with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as worker:
+    with (
+        Lag(settings) as lag,
+        subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as worker,
+    ):
         try:
             first: tuple[float, float, int] | None = None
             while time.monotonic() - began < limit_s:
-                done = committed(admin, settings)
+                done = events - lag.left()
                 now, cpu = time.monotonic(), cpu_s(worker.pid)
                 if first is None and done >= events // 2:
                     first = (now, cpu, done)
@@ -131,7 +122,7 @@ def measure(settings: Settings, events: int, limit_s: float) -> dict[str, float]
                         "rss_mb": rss_mb(worker.pid),
                     }
                 time.sleep(0.1)
-            sys.exit(f"not done after {limit_s:g} s: {committed(admin, settings)} of {events} events")
+            sys.exit(f"not done after {limit_s:g} s: {events - lag.left()} of {events} events")
         finally:
             worker.terminate()
 

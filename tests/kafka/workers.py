@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from streams.records import INPUT_TOPICS
 from streams.settings import Settings
@@ -129,23 +129,27 @@ def send(
     assert producer.flush(30) == 0
 
 
-def group_admin(settings: Settings) -> AdminClient:
-    """Return a client to ask for offsets with: making one costs more than asking it."""
-    return AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+def group_admin(settings: Settings) -> Consumer:
+    """Return a client to ask for a group's offsets with: making one costs more than asking it."""
+    return _group_client(settings.kafka_bootstrap or "", settings.app_id)
 
 
-def committed(settings: Settings, admin: AdminClient | None = None) -> int:
+@cache
+def _group_client(bootstrap: str, group: str) -> Consumer:
+    """Return a consumer that never joins; the admin client's request for offsets can crash the process."""
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0})
+
+
+def committed(settings: Settings, client: Consumer | None = None) -> int:
     """Return the sum of the offsets that the group has committed for the event topics, -1 if unknown."""
     wanted = [
         TopicPartition(topic_name(settings, name), partition)
         for name in INPUT_TOPICS[:3]
         for partition in range(settings.partitions)
     ]
-    asked = [ConsumerGroupTopicPartitions(settings.app_id, wanted)]
-    (future,) = (admin or group_admin(settings)).list_consumer_group_offsets(asked).values()
     try:
-        found = future.result(10).topic_partitions
-    except (KafkaException, TimeoutError):  # the group's coordinator is still loading, or busy
+        found = (client or group_admin(settings)).committed(wanted, 10)
+    except KafkaException:  # the group's coordinator is still loading
         return -1
     return sum(max(0, partition.offset) for partition in found)
 

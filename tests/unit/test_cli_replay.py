@@ -1,0 +1,113 @@
+"""`replay run` on the shipped extract of real orders."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from streams.cli import main
+from streams.cli.program import THREADS
+from streams.shop.extract import EXTRACT
+
+RUN = ["replay", "run", str(EXTRACT), "--format", "online-retail"]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a machine where nothing is set."""
+    for name in [name for name in os.environ if name.startswith(("LIVE_SEGMENTS_", "KAFKA_"))]:
+        monkeypatch.delenv(name)
+    for name in THREADS:
+        monkeypatch.setenv(name, "1")
+
+
+def test_files_hold_what_the_report_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Changes, profiles and report agree, and the report on stdout is the one in the folder."""
+    out = tmp_path / "made" / "here"
+    command = [*RUN, "--currency", "GBP", "--sweep-interval", "1d", "--out", str(out), "--json"]
+
+    assert main(command) == 0
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert captured.out.encode() == (out / "report.json").read_bytes()
+    assert report["records"]["purchases"] == 1753
+    assert report["totals"]["orders"] + report["totals"]["refunds"] == 1753
+    assert report["dead_letters"] == 0
+    changes = (out / "changes.ndjson").read_bytes().splitlines()
+    assert len(changes) == sum(report["changes"].values()) > 0
+    profiles = pq.read_table(out / "profiles.parquet")
+    assert profiles.num_rows == report["customers"] == 380
+    money = [float(value or 0) for value in profiles["money_total"].to_pylist()]
+    assert sum(money) == pytest.approx(report["totals"]["money_gross"])
+    assert (out / "dead-letters.ndjson").read_bytes() == b""
+    assert "20,828 rows read, 1,753 records made, 0 rows skipped" in captured.err
+
+
+def test_a_report_for_people_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    """The figures and the table of segments."""
+    assert main([*RUN, "--currency", "GBP", "--sweep-interval", "7d"]) == 0
+
+    out = capsys.readouterr().out
+    assert "customers          380\n" in out
+    assert "b-1" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_dead_letters_are_told_by_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """Pounds in a shop that reckons in euros: the reason says which setting helps."""
+    assert main([*RUN, "--sweep-interval", "7d"]) == 0
+
+    assert (
+        "dead letters, unknown_currency: 1,753 (currency is not the reporting one" in capsys.readouterr().err
+    )
+
+
+def test_skipped_rows_are_part_of_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows that make no record are counted by reason, in the report and on stderr with their lines."""
+    file = tmp_path / "orders.csv"
+    file.write_text(
+        "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+        "1,A,TEA CUP,2,2011-01-02 10:00:00,1.50,7,France\n"
+        "2,A,TEA CUP,2,2011-01-02 10:00:00,1.50,,France\n",
+        encoding="utf-8",
+    )
+
+    assert main(["replay", "run", str(file), "--format", "online-retail", "--currency", "GBP", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["skipped"] == {"no customer": 1}
+    assert "no customer: 1 (orders.csv:3)" in captured.err
+
+
+@pytest.mark.parametrize("content", [b"", b"just,some,text\n1,2,3\n", b"\x1f\x8b\x08\x00"])
+def test_a_file_of_another_format_is_exit_code_4(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line names the file."""
+    file = tmp_path / "orders.csv"
+    file.write_bytes(content)
+
+    assert main(["replay", "run", str(file), "--format", "online-retail"]) == 4
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"error: {file}: ")
+    assert captured.err.count("\n") == 1
+
+
+def test_a_missing_file_is_exit_code_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named."""
+    assert main(["replay", "run", str(tmp_path / "gone.csv"), "--format", "taobao"]) == 4
+    assert "gone.csv: No such file" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file stands in the way."""
+    (tmp_path / "file").touch()
+
+    assert main([*RUN, "--out", str(tmp_path / "file" / "out")]) == 2
+    assert capsys.readouterr().err.startswith("error: --out ")
