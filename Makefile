@@ -1,6 +1,6 @@
 # Everything a newcomer types. `make` alone lists it; only `setup` (which the others call) downloads.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check clean
+.PHONY: help setup demo test test-fast check bench clean
 
 BIN := .venv/bin
 STAMP := .venv/.complete
@@ -80,6 +80,9 @@ check: setup  ## lint, format, types, layers, generated docs, alert rules; never
 	  promtool check config ops/prometheus/prometheus.yml && promtool check rules ops/prometheus/rules/*.yml && \
 	  promtool test rules ops/prometheus/tests/*.yml; \
 	else echo "*** promtool is not here: the alert rules are NOT checked. On Debian: apt-get install prometheus"; fi
+
+bench: setup  ## measure one worker on a real Kafka; options: ARGS="--events 400000"
+	@$(BIN)/python -m tests.bench.throughput $(ARGS)
 
 clean:  ## remove .venv and all caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -314,7 +314,7 @@ class Decider:
             part.changed[key] = records[-1]
             part.hot.append(np.array([row]))
             for change in records:
-                self.observer.change(change.segment_set, change.entered, change.cause)
+                self.observer.change(change)
 
 
 def _by_model(crowd: Crowd) -> Iterator[tuple[Model, Bool]]:

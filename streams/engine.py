@@ -146,7 +146,9 @@ class Engine:
             part.pending += 1
         for number in set(raw.partition):
             self.parts[number].anchor_ms = now_ms
-        self.observer.records(raw.topic, decoded.unknown_fields)
+        topics = np.array(raw.topic)[decoded.events.source]
+        usable = np.bincount(topics, minlength=len(INPUT_TOPICS)).tolist()
+        self.observer.records(usable, decoded.unknown_fields)
         if len(decoded.events):
             names = {number: part.names for number, part in self.parts.items()}
             self._apply(raw, decoded.events, to_columns(decoded.events, names, self.calendar), now_ms)
@@ -319,8 +321,9 @@ class Engine:
             number = int(r["behaviour"])
             if number:
                 sequence += 1
-                part.changes.append(self._erasure_change(part, key, r, number, at_ms, sequence))
-                self.observer.change("behaviour", entered=False, cause="erasure")
+                change = self._erasure_change(part, key, r, number, at_ms, sequence)
+                part.changes.append(change)
+                self.observer.change(change)
             forget_row(part, self.slab, key)
         part.gone.append(key)
         part.changed.pop(key, None)
@@ -364,3 +367,13 @@ class Engine:
     def customers(self, partition: int) -> int:
         """Return the number of customers of a partition."""
         return len(self.parts[partition].index)
+
+    def segment_sizes(self) -> dict[int, int]:
+        """Return the number of customers by number of their behaviour segment, 0 for none."""
+        sizes: dict[int, int] = {}
+        for part in self.parts.values():
+            rows = np.fromiter(part.index.values(), np.intp, len(part.index))
+            numbers, counts = np.unique(self.slab.rows["behaviour"][rows], return_counts=True)
+            for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+                sizes[number] = sizes.get(number, 0) + count
+        return sizes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, get_args, get_type_hints
@@ -209,8 +210,8 @@ class Metrics:
     model_age_seconds: Annotated[
         Gauge,
         _What(
-            "all the time: age of the model in use, 0 while there is none",
-            "older than a day: the merger does not run, see the runbook LiveSegmentsModelStale",
+            "all the time: since when this worker knows the newest model, 0 while there is none",
+            "more than a week: the merger does not run, see the runbook LiveSegmentsModelStale",
         ),
     ]
     partition_state: Annotated[
@@ -251,6 +252,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = CollectorRegistry() if registry is None else registry
+        self.before_page: Callable[[], None] = lambda: None
         for metric in METRICS:
             options: dict[str, Any] = {"buckets": metric.buckets} if metric.kind is Histogram else {}
             made = metric.kind(metric.name, metric.moves, metric.labels, registry=self.registry, **options)
@@ -260,6 +262,7 @@ class Metrics:
 
     def page(self) -> bytes:
         """Return all samples in Prometheus' text format; its content type is `CONTENT_TYPE`."""
+        self.before_page()
         return generate_latest(self.registry)
 
     def set_partition_state(self, partition: int, state: str) -> None:

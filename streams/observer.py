@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from models.events import Bool
+from streams.codec.changes import Change
 
 
 class EngineObserver(Protocol):
     """Listener of the engine; every method returns at once."""
 
-    def records(self, topics: list[int], unknown_fields: int) -> None:
-        """Records were processed: the topic index of each, and the fields that no schema knows."""
+    def records(self, usable: Sequence[int], unknown_fields: int) -> None:
+        """Records were decoded: how many are usable, by topic index, and the fields that no schema knows."""
 
     def dead_letter(self, reason: str) -> None:
         """A record went to the dead letters."""
@@ -19,7 +21,7 @@ class EngineObserver(Protocol):
     def events(self, accepted: Bool, late: Bool) -> None:
         """Events were applied; (n,) whether they were accepted, and older than their customer's newest."""
 
-    def change(self, segment_set: str, entered: bool, cause: str) -> None:
+    def change(self, change: Change) -> None:
         """A change event was made."""
 
     def sweep(self, partition: int, customers: int) -> None:
@@ -32,7 +34,7 @@ class EngineObserver(Protocol):
 class SilentObserver:
     """Listens to nothing."""
 
-    def records(self, topics: list[int], unknown_fields: int) -> None:
+    def records(self, usable: Sequence[int], unknown_fields: int) -> None:
         """Ignore."""
 
     def dead_letter(self, reason: str) -> None:
@@ -41,7 +43,7 @@ class SilentObserver:
     def events(self, accepted: Bool, late: Bool) -> None:
         """Ignore."""
 
-    def change(self, segment_set: str, entered: bool, cause: str) -> None:
+    def change(self, change: Change) -> None:
         """Ignore."""
 
     def sweep(self, partition: int, customers: int) -> None:

@@ -62,28 +62,3 @@ def _table(engine: Engine, part: Partition, keys: list[bytes], at_ms: int | None
         else:
             columns[feature.name] = pa.array(column, pa.float64(), mask=np.isnan(column))
     return pa.table(columns)
-
-
-def profile_of(engine: Engine, customer: str, at_ms: int | None = None) -> dict[str, Any] | None:
-    """Return one customer's features by name, None for unknown values; None if there is no such customer."""
-    key = customer.encode()
-    for part in engine.parts.values():
-        row = part.index.get(key)
-        if row is None:
-            continue
-        r = gather(engine.slab.rows, np.array([row]))
-        now = np.maximum(r["last_seen"], part.stream_ms if at_ms is None else at_ms)
-        values = evaluate(View(r, now, engine.calendar))
-        return {f.name: scalar(f, float(values[f.name][0]), part.names) for f in FEATURES}
-    return None
-
-
-def segment_sizes(engine: Engine) -> dict[int, int]:
-    """Return the number of customers by number of their behaviour segment, 0 for none."""
-    sizes: dict[int, int] = {}
-    for part in engine.parts.values():
-        rows = np.fromiter(part.index.values(), np.intp, len(part.index))
-        numbers, counts = np.unique(engine.slab.rows["behaviour"][rows], return_counts=True)
-        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
-            sizes[number] = sizes.get(number, 0) + count
-    return sizes

@@ -52,8 +52,14 @@ class RawBatch:
 
     def take(self, index: list[int]) -> RawBatch:
         """Return the records at these places as a batch of their own."""
-        columns = (self.partition, self.topic, self.offset, self.timestamp, self.key, self.value)
-        return RawBatch(*([column[i] for i in index] for column in columns))
+        return RawBatch(
+            [self.partition[i] for i in index],
+            [self.topic[i] for i in index],
+            [self.offset[i] for i in index],
+            [self.timestamp[i] for i in index],
+            [self.key[i] for i in index],
+            [self.value[i] for i in index],
+        )
 
 
 @dataclass(slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from streams.codec.changes import Change
+from streams.codec.rfc3339 import rfc3339
 from streams.engine import Engine
-from streams.profiles import segment_sizes
 from streams.telemetry import EngineMetrics
-from streams.web import SegmentRow, Snapshot
+from streams.web import ChangeRow, SegmentRow, Snapshot
 
 
 class WorkerStatus:
@@ -26,15 +27,25 @@ class WorkerStatus:
             model_version=model.version if model else 0,
             broker=self._broker,
             segments=self._segments(),
-            changes=(),
+            changes=[_row(change) for change in reversed(self._counters.last_changes)],
         )
 
     def _segments(self) -> list[SegmentRow]:
         model = self._engine.newest
         if model is None:
             return []
-        sizes = segment_sizes(self._engine)
+        sizes = self._engine.segment_sizes()
         return [
             SegmentRow(segment_set="behaviour", id=info.id, name=info.name, size=sizes.get(info.number, 0))
             for info in model.segments
         ]
+
+
+def _row(change: Change) -> ChangeRow:
+    return ChangeRow(
+        timestamp=rfc3339(change.timestamp_ms),
+        change="entered" if change.entered else "left",
+        segment_name=change.segment_name,
+        cause=change.cause,
+        reason=change.reason,
+    )

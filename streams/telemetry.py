@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Sequence
 
 from models.events import Bool
+from streams.codec.changes import Change
+from streams.engine import Engine
 from streams.health import Health
 from streams.metrics import Metrics
 from streams.records import INPUT_TOPICS
+
+KEPT_CHANGES = 20
+"""Changes kept for the worker's page."""
 
 
 class Telemetry:
@@ -68,18 +75,36 @@ class Telemetry:
 
 
 class EngineMetrics:
-    """What the engine reports, as metrics."""
+    """What the engine reports, as metrics, and the last changes for the page."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self.processed = dict.fromkeys(INPUT_TOPICS, 0)
-        """Records processed since the start, by topic."""
+        """Usable records since the start, by topic."""
         self.dead_letters = 0
+        self.last_changes: deque[Change] = deque(maxlen=KEPT_CHANGES)
+        self._model_version = 0
+        self._model_since = 0.0
+        metrics.model_age_seconds.set_function(self._model_age_s)
 
-    def records(self, topics: list[int], unknown_fields: int) -> None:
-        """Records were processed."""
-        for topic, name in enumerate(INPUT_TOPICS):
-            if count := topics.count(topic):
+    def _model_age_s(self) -> float:
+        return time.monotonic() - self._model_since if self._model_version else 0.0
+
+    def watch(self, engine: Engine) -> None:
+        """Count the segments' members of an engine whenever somebody asks for the page."""
+
+        def refresh() -> None:
+            sizes = engine.segment_sizes()
+            self._metrics.segment_size.clear()
+            for number, size in sizes.items():
+                self._metrics.segment_size.labels("behaviour", f"b-{number}" if number else "none").set(size)
+
+        self._metrics.before_page = refresh
+
+    def records(self, usable: Sequence[int], unknown_fields: int) -> None:
+        """Records were decoded."""
+        for name, count in zip(INPUT_TOPICS, usable, strict=True):
+            if count:
                 self.processed[name] += count
                 self._metrics.events_total.labels(name).inc(count)
         if unknown_fields:
@@ -91,13 +116,15 @@ class EngineMetrics:
         self._metrics.dead_letters_total.labels(reason).inc()
 
     def events(self, accepted: Bool, late: Bool) -> None:
-        """Events were applied; those not accepted are duplicates, or older than an erasure."""
+        """Events were applied; those not accepted are duplicates."""
         self._metrics.duplicates_total.inc(len(accepted) - int(accepted.sum()))
         self._metrics.late_events_total.inc(int(late.sum()))
 
-    def change(self, segment_set: str, entered: bool, cause: str) -> None:
+    def change(self, change: Change) -> None:
         """A change event was made."""
-        self._metrics.changes_total.labels(segment_set, "entered" if entered else "left", cause).inc()
+        self.last_changes.append(change)
+        what = "entered" if change.entered else "left"
+        self._metrics.changes_total.labels(change.segment_set, what, change.cause).inc()
 
     def sweep(self, partition: int, customers: int) -> None:
         """All customers of a partition were decided."""
@@ -105,4 +132,6 @@ class EngineMetrics:
 
     def model(self, version: int) -> None:
         """The newest model known is this one."""
+        if version != self._model_version:
+            self._model_version, self._model_since = version, time.monotonic()
         self._metrics.model_version.set(version)

@@ -77,6 +77,7 @@ def product_parts(settings: Settings, transactions: bool) -> Parts:
     telemetry = Telemetry()
     counters = EngineMetrics(telemetry.metrics)
     engine = make_engine(settings, SystemClock(), observer=counters, exactly_once=transactions)
+    counters.watch(engine)
     kind = "Kafka at" if transactions else "embedded (at least once) at"
     status = WorkerStatus(engine, counters, f"{kind} {settings.kafka_bootstrap}")
     return Parts(

@@ -14,7 +14,6 @@ from streams.codec.hashing import partition_for
 from streams.engine import Engine
 from streams.merging import MODELS, Merging
 from streams.outbox import BACKFILL, CHANGES, DELTAS
-from streams.profiles import segment_sizes
 from streams.records import INPUT_TOPICS, RawBatch, Record
 from streams.replay.sinks import Sink
 from streams.settings import Settings
@@ -181,7 +180,7 @@ class Replay:
         report.erased = sum(p.ignored for p in parts)
         report.customers = sum(len(p.index) for p in parts)
         report.totals = totals(self.engine)
-        sizes = segment_sizes(self.engine)
+        sizes = self.engine.segment_sizes()
         model = self.merging.model
         report.model_version = model.version if model is not None else 0
         named = {s.number: s.name for p in parts if p.model for s in p.model.segments}
