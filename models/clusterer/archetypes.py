@@ -24,7 +24,7 @@ ARCHETYPES = (
         {
             "orders_total": 1, "orders_half90d": 1, "money_half90d": 1, "days_since_order": -0.7,
             "order_gap_days": -0.5, "sessions_total": 0.7, "views_half30d": 0.6, "clicks_half30d": 0.6,
-            "cart_adds_30d": 0.6, "category_diversity": 0.6, "days_known": 0.5,
+            "cart_adds_total": 0.6, "category_diversity": 0.6, "days_known": 0.5,
         },
     ),
     Archetype(
@@ -69,7 +69,7 @@ ARCHETYPES = (
         "Have not ordered for long and hardly come by.",
         {
             "days_since_order": 1, "days_known": 0.5, "money_half90d": -0.7, "orders_half90d": -0.7,
-            "views_half30d": -0.6, "clicks_half30d": -0.6, "cart_adds_30d": -0.4, "trend": -0.3,
+            "views_half30d": -0.6, "clicks_half30d": -0.6, "cart_adds_total": -0.4, "trend": -0.3,
         },
     ),
     Archetype(
@@ -92,19 +92,19 @@ ARCHETYPES = (
         "Cart abandoners",
         "Fill carts and leave them.",
         {
-            "cart_adds_30d": 1, "views_half30d": 0.4, "clicks_half30d": 0.5, "orders_half90d": -0.6,
+            "cart_adds_total": 1, "views_half30d": 0.4, "clicks_half30d": 0.5, "orders_half90d": -0.6,
             "orders_total": -0.4, "money_half90d": -0.5,
         },
     ),
     Archetype(
         "Deal seekers",
         "Come for campaigns and buy with coupons.",
-        {"coupon_share": 1, "campaign_clicks_30d": 0.8, "average_order": -0.3},
+        {"coupon_share": 1, "campaign_clicks_total": 0.8, "average_order": -0.3},
     ),
     Archetype(
         "Campaign responders",
         "Answer campaigns, with or without a coupon.",
-        {"campaign_clicks_30d": 1, "clicks_half30d": 0.4},
+        {"campaign_clicks_total": 1, "clicks_half30d": 0.4},
     ),
     Archetype(
         "Explorers",
@@ -114,7 +114,7 @@ ARCHETYPES = (
     Archetype(
         "Passers-by",
         "Come for one page and leave.",
-        {"bounce_share": 1, "views_per_session": -0.7, "cart_adds_30d": -0.3, "category_diversity": -0.3},
+        {"bounce_share": 1, "views_per_session": -0.7, "cart_adds_total": -0.3, "category_diversity": -0.3},
     ),
     Archetype(
         "Weekend shoppers",
@@ -141,8 +141,8 @@ PHRASES = {
     "views_per_session": ("short visits", "long visits"),
     "bounce_share": ("few bounces", "many bounces"),
     "coupon_share": ("few coupons", "many coupons"),
-    "campaign_clicks_30d": ("few campaign clicks", "many campaign clicks"),
-    "cart_adds_30d": ("few cart additions", "many cart additions"),
+    "campaign_clicks_total": ("few campaign clicks", "many campaign clicks"),
+    "cart_adds_total": ("few cart additions", "many cart additions"),
     "category_diversity": ("few categories", "many categories"),
     "trend": ("falling activity", "rising activity"),
     "weekend_share": ("weekday visits", "weekend visits"),

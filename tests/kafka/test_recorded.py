@@ -13,12 +13,12 @@ from streams.shop.formats import read_records
 from tests.kafka.conftest import Deploy
 from tests.kafka.deployment import assert_sequences, changes, feed, profile_totals, wait_for, worker
 
-DATA = Path(os.environ.get("LIVE_SEGMENTS_DATA") or Path(__file__).parents[3] / "shared" / "data")
+DATA = Path(os.environ.get("SHOP_DATA") or Path(__file__).parents[3] / "shared" / "data")
 pytestmark = [
     pytest.mark.kafka,
     pytest.mark.data,
     pytest.mark.timeout(240),
-    pytest.mark.skipif(not DATA.is_dir(), reason=f"recorded shop data not at {DATA}; set LIVE_SEGMENTS_DATA"),
+    pytest.mark.skipif(not DATA.is_dir(), reason=f"recorded shop data not at {DATA}; set SHOP_DATA"),
 ]
 
 

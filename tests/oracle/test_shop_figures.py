@@ -17,10 +17,10 @@ from streams.shop.formats import read_records
 from streams.shop.online_retail import read_invoices
 from streams.shop.record import ReadReport
 
-DATA = Path(os.environ.get("LIVE_SEGMENTS_DATA") or Path(__file__).parents[3] / "shared" / "data")
+DATA = Path(os.environ.get("SHOP_DATA") or Path(__file__).parents[3] / "shared" / "data")
 pytestmark = [
     pytest.mark.data,
-    pytest.mark.skipif(not DATA.is_dir(), reason=f"recorded shop data not at {DATA}; set LIVE_SEGMENTS_DATA"),
+    pytest.mark.skipif(not DATA.is_dir(), reason=f"recorded shop data not at {DATA}; set SHOP_DATA"),
 ]
 RETAIL = DATA / "online_retail_2010-12_2011-12.csv.gz"
 
