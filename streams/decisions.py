@@ -104,32 +104,24 @@ def changes_of(
         strict=True,
     )
     found = []
-    for key, old_number, new_number, since, sequence, at, confidence, trigger, why, features in columns:
-        customer, new = key.decode(), known[new_number]
-        old_id = f"b-{old_number}" if old_number else None
-        old_name = known[old_number].name if old_number in known else old_id
+    for key, old, new, since, sequence, at, confidence, trigger, why, features in columns:
+        customer, segment = key.decode(), known[new]
+        old_id = f"b-{old}" if old else None
+        old_name = known[old].name if old in known else old_id
         entered = Change(
             customer_id=customer,
             segment_set="behaviour",
-            segment_id=new.id,
-            segment_name=new.name,
+            segment_id=segment.id,
+            segment_name=segment.name,
             entered=True,
             previous_segment=old_id,
-            next_segment=new.id,
+            next_segment=segment.id,
             move_id=None if old_id is None else message_id(customer, "move", sequence, run_id, at),
             since_ms=at,
             timestamp_ms=at,
             sequence=sequence + 1 + (old_id is not None),
             cause=cause,
-            reason=reason_sentence(
-                cause=cause,
-                entered=True,
-                segment_name=new.name,
-                reasons=why,
-                labels=label,
-                previous_name=old_name,
-                next_name=new.name,
-            ),
+            reason=_sentence(cause, segment.name, why, old_name),
             confidence=confidence,
             model_version=model.version,
             definitions_version=0,
@@ -139,6 +131,18 @@ def changes_of(
         )
         found.append([entered] if old_id is None else [_left(entered, old_id, str(old_name), since), entered])
     return found
+
+
+def _sentence(cause: Cause, name: str, reasons: Sequence[Reason], old_name: str | None) -> str:
+    return reason_sentence(
+        cause=cause,
+        entered=True,
+        segment_name=name,
+        reasons=reasons,
+        labels=label,
+        previous_name=old_name,
+        next_name=name,
+    )
 
 
 def _left(entered: Change, old_id: str, old_name: str, since_ms: int) -> Change:

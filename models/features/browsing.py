@@ -46,26 +46,29 @@ def browsing() -> list[Feature]:
     ]
 
 
+def _visit(
+    name: str,
+    label: str,
+    meaning: str,
+    unit: str,
+    value: Value,
+    transform: str = "log1p",
+    *,
+    clustered: bool = False,
+) -> Feature:
+    return Feature(
+        name, label, meaning, unit, "visits", value, transform, clustered=clustered, order_sensitive=True
+    )
+
+
 def visits() -> list[Feature]:
     """Return the features of visits."""
-    family = "visits"
+    return [*_visit_counts(), *_visit_shares()]
 
-    def of(
-        name: str,
-        label: str,
-        meaning: str,
-        unit: str,
-        value: Value,
-        transform: str = "log1p",
-        *,
-        clustered: bool = False,
-    ) -> Feature:
-        return Feature(
-            name, label, meaning, unit, family, value, transform, clustered=clustered, order_sensitive=True
-        )
 
+def _visit_counts() -> list[Feature]:
     return [
-        of(
+        _visit(
             "sessions_total",
             "sessions",
             "Visits ever.",
@@ -74,7 +77,7 @@ def visits() -> list[Feature]:
             clustered=True,
         ),
         *(
-            of(
+            _visit(
                 f"sessions_{d}d",
                 f"sessions ({days_text(d)})",
                 f"Visits begun in the last {days_text(d)}, today included.",
@@ -83,28 +86,33 @@ def visits() -> list[Feature]:
             )
             for d in (1, 7, 30)
         ),
-        of(
+        _visit(
             "session_minutes",
             "minutes per session",
             "Mean length of a visit, first event to last.",
             "minutes",
             lambda v: share(v.number("session_ms") / 60_000, v.number("sessions")),
         ),
-        of(
+        _visit(
             "minutes_total",
             "minutes on products",
             "Time spent on product pages.",
             "minutes",
             lambda v: v.number("dwell_ms") / 60_000,
         ),
-        of(
+        _visit(
             "minutes_30d",
             "minutes on products (30 days)",
             "Time spent on product pages in the last 30 days, whole seconds per view.",
             "minutes",
             lambda v: v.days("dwell_day", 30) / 60,
         ),
-        of(
+    ]
+
+
+def _visit_shares() -> list[Feature]:
+    return [
+        _visit(
             "views_per_session",
             "views per session",
             "Product views per visit.",
@@ -112,7 +120,7 @@ def visits() -> list[Feature]:
             lambda v: share(v.number("views"), v.number("sessions")),
             clustered=True,
         ),
-        of(
+        _visit(
             "bounce_share",
             "bounce share",
             "Visits with a single event, as a share of all.",
@@ -121,7 +129,7 @@ def visits() -> list[Feature]:
             "identity",
             clustered=True,
         ),
-        of(
+        _visit(
             "conversion",
             "conversion",
             "Orders per visit.",

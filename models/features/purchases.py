@@ -46,6 +46,10 @@ def _order_half(what: str, half_life_d: int, *, clustered: bool = False) -> Feat
 
 def purchases() -> list[Feature]:
     """Return the features of purchase history."""
+    return [*_totals(), *_windows(), *_habits()]
+
+
+def _totals() -> list[Feature]:
     family = "purchases"
     return [
         total("orders", "orders", "Orders ever, refunds not deducted.", family, clustered=True),
@@ -66,6 +70,12 @@ def purchases() -> list[Feature]:
             lambda v: money(v.number("money_refunded")),
         ),
         total("items", "items bought", "Pieces in all orders.", family),
+    ]
+
+
+def _windows() -> list[Feature]:
+    family = "purchases"
+    return [
         *(
             Feature(
                 f"orders_{d}d",
@@ -99,6 +109,12 @@ def purchases() -> list[Feature]:
         ),
         *(_order_half("orders", d, clustered=d == 90) for d in ORDER_HALF_LIVES_D),
         *(_order_half("money", d, clustered=d == 90) for d in ORDER_HALF_LIVES_D),
+    ]
+
+
+def _habits() -> list[Feature]:
+    family = "purchases"
+    return [
         Feature(
             "average_order",
             "average order",
