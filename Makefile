@@ -66,8 +66,8 @@ test: setup  ## all tests, on a real Kafka where java and mvn are there; one fil
 	fi
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-fast: setup  ## the tests that need no broker
-	@$(BIN)/python -m pytest -m "not kafka" $(ARGS)
+test-fast: setup  ## the tests that need neither a broker nor the recorded data
+	@$(BIN)/python -m pytest -m "not kafka and not data" $(ARGS)
 
 check: setup  ## lint, format, types, layers, generated docs, alert rules; never writes to the tree
 	$(BIN)/ruff check
