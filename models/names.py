@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 NAMESPACES = ("category", "brand", "channel", "device", "country", "city", "gender", "loyalty_tier")
 """Dictionaries of a partition; the position is the namespace's number in the changelog."""
 MAX_NAMES = 60_000
@@ -32,11 +30,6 @@ class Names:
             self.put(space, code, name)
             self.fresh.append((space, code, name))
         return code
-
-    def codes(self, space: str, names: Sequence[str | None]) -> list[int]:
-        """Return the code of each name, 0 for None."""
-        known = self._codes[space]
-        return [0 if name is None else known.get(name) or self.code(space, name) for name in names]
 
     def put(self, space: str, code: int, name: str) -> None:
         """Take over a name and its code from the changelog."""

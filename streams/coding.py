@@ -17,6 +17,8 @@ from models.profiles.layout import ATTRIBUTE_FIELDS
 
 _VIEW = int(Kind.VIEW)
 VIEW_WEIGHT = 1.0
+MAX_INTERESTS = 40
+"""Pairs of category and brand that one order tells of, the most frequent first: each is a pass of its own."""
 LAST_DAY = 0xFFFF
 """The row's days end in 2149; only recorded files, whose times nobody checks, may say more."""
 LINE_WEIGHT = 3.0
@@ -35,6 +37,7 @@ def to_columns(events: Events, names: Mapping[int, Names], calendar: Calendar) -
     """
     books = [names[p] for p in events.partition.tolist()]
     interest, category, brand, weight = _interests(events, books)
+    country = _countries(events, books)  # before the attributes, so that codes follow the order of events
     attribute, values = _attributes(events.attributes, books)
     day = np.minimum(calendar.day(events.time), LAST_DAY)
     return Columns(
@@ -55,7 +58,7 @@ def to_columns(events: Events, names: Mapping[int, Names], calendar: Calendar) -
         items=events.items,
         channel=_codes("channel", events.channel, books),
         device=_codes("device", events.device, books),
-        country=_countries(events, books),
+        country=country,
         interest=interest,
         attribute=attribute,
         interest_category=category,
@@ -92,7 +95,7 @@ def _interests(events: Events, books: list[Names]) -> tuple[I32, I32, I32, F64]:
         if i in orders:
             here = slice(*orders[i])
             told = Counter(zip(lines.category[here], lines.brand[here], strict=True))
-            weights = [(pair, LINE_WEIGHT * count) for pair, count in told.items()]
+            weights = [(pair, LINE_WEIGHT * count) for pair, count in told.most_common(MAX_INTERESTS)]
         else:
             weights = [((events.category[i], events.brand[i]), VIEW_WEIGHT)]
         for (category, brand), weight in weights:

@@ -249,6 +249,10 @@ class Decider:
         distances = model.distances(seen)
         current = crowd.current()
         new = model.step(distances, current, self.rules.margin)
+        moving = np.flatnonzero(new != current)
+        if len(moving) < len(new):
+            crowd, current, new, now = crowd.pick(moving), current[moving], new[moving], now[moving]
+            seen, distances, before_at = seen[moving], distances[moving], before_at[moving]
         parts = [crowd.parts[i] for i in crowd.owner.tolist()]
         none = [None] * len(parts)
         self._move(

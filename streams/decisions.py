@@ -101,10 +101,11 @@ def changes_of(
         moves.trigger,
         reasons,
         shown,
+        moves.after["last_seen"].tolist(),
         strict=True,
     )
     found = []
-    for key, old, new, since, sequence, at, confidence, trigger, why, features in columns:
+    for key, old, new, since, sequence, at, confidence, trigger, why, features, seen in columns:
         customer, segment = key.decode(), known[new]
         old_id = f"b-{old}" if old else None
         old_name = known[old].name if old in known else old_id
@@ -128,6 +129,7 @@ def changes_of(
             trigger=trigger,
             reasons=why,
             features=features,
+            seen_ms=seen,
         )
         found.append([entered] if old_id is None else [_left(entered, old_id, str(old_name), since), entered])
     return found

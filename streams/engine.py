@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.calendar import Calendar
 from models.clusterer import Accumulator, Model
-from models.events import Events, Kind
+from models.events import I64, Events, Kind
 from models.features import CLUSTERED
 from models.profiles import Columns, Slab, update
 from streams.clock import Clock
@@ -78,7 +78,7 @@ class Engine:
         restore(self.parts[partition], self.slab, self._model_of, keys, values)
 
     def _model_of(self, version: int) -> Model | None:
-        return self.models.get(version, self.newest)
+        return self.models.get(version)
 
     def opened(self, partition: int, positions: dict[int, int]) -> None:
         """Check the restored state against the committed offsets, topic index to next offset.
@@ -131,6 +131,8 @@ class Engine:
         now_ms = self.clock.now_ms()
         if not self.rules.exactly_once:
             raw = self._fresh(raw)
+            if not len(raw):
+                return
         if self.partitioner_check is not None and not self.partitioner_check.done:
             self.partitioner_check.observe(raw)
         decoded = self.decoder.decode(raw, now_ms)
@@ -138,7 +140,8 @@ class Engine:
             part = self.parts[raw.partition[letter.index]]
             part.dead_letters.append(encode_dead_letter(raw, letter))
             part.dead += 1
-            self.observer.dead_letter(letter.reason.value)
+            source = INPUT_TOPICS[raw.topic[letter.index]]
+            self.observer.dead_letter(source, letter.reason.value, letter.detail)
         self.unusable.observe(raw, decoded.dead)
         for number, topic, offset in zip(raw.partition, raw.topic, raw.offset, strict=True):
             part = self.parts[number]
@@ -200,16 +203,21 @@ class Engine:
         for part in due:
             self.observer.sweep(part.number, len(part.index))
 
-    def _interval(self, stream_ms: int, wall_ms: int) -> int:
-        """Return the tick interval: coarse far behind the wall clock, as due times are bisected."""
-        behind, rules = wall_ms - stream_ms, self.rules
-        if behind <= rules.catchup_after_ms:
-            return rules.sweep_ms
-        return rules.history_sweep_ms if behind > rules.history_after_ms else rules.catchup_sweep_ms
+    def _ticks(self, stream_ms: I64, wall_ms: int) -> I64:
+        """Return the last tick at each stream time.
+
+        Ticks are multiples of the sweep interval, or of coarser ones (rounded to the same grid) while stream
+        time is far behind the wall clock: due times are found by bisection then.
+        """
+        rules, behind = self.rules, wall_ms - stream_ms
+        near, far = behind <= rules.catchup_after_ms, behind > rules.history_after_ms
+        grid = rules.sweep_ms
+        catchup, history = (-(-ms // grid) * grid for ms in (rules.catchup_sweep_ms, rules.history_sweep_ms))
+        interval = np.where(near, grid, np.where(far, history, catchup))
+        return stream_ms // interval * interval
 
     def _tick_of(self, stream_ms: int, wall_ms: int) -> int:
-        interval = self._interval(stream_ms, wall_ms)
-        return stream_ms // interval * interval
+        return int(self._ticks(np.array([stream_ms]), wall_ms)[0])
 
     def _apply(self, raw: RawBatch, events: Events, columns: Columns, wall_ms: int) -> None:
         """Apply events; before the one that crosses a tick, its partition is swept."""
@@ -251,8 +259,7 @@ class Engine:
             part.stream_ms = int(capped[0])
             part.tick_ms = part.stream_ms // self.rules.sweep_ms * self.rules.sweep_ms
         running = np.maximum(np.maximum.accumulate(capped), part.stream_ms)
-        interval = self._interval(part.stream_ms, wall_ms)
-        crossing = running // interval * interval > part.tick_ms
+        crossing = self._ticks(running, wall_ms) > part.tick_ms
         count = int(crossing.argmax()) if crossing.any() else len(index)
         erasures = np.flatnonzero(events.kind[index[:count]] == Kind.ERASE)
         erase = None
@@ -318,6 +325,7 @@ class Engine:
         if row is not None:
             r = self.slab.rows[row]
             sequence = int(r["sequence"])
+            at_ms = max(at_ms, int(r["last_seen"]))  # what is removed stays away, newer events too
             number = int(r["behaviour"])
             if number:
                 sequence += 1

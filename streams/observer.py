@@ -15,8 +15,8 @@ class EngineObserver(Protocol):
     def records(self, usable: Sequence[int], unknown_fields: int) -> None:
         """Records were decoded: how many are usable, by topic index, and the fields that no schema knows."""
 
-    def dead_letter(self, reason: str) -> None:
-        """A record went to the dead letters."""
+    def dead_letter(self, topic: str, reason: str, detail: str) -> None:
+        """A record of a topic went to the dead letters; the detail holds no customer id."""
 
     def events(self, accepted: Bool, late: Bool) -> None:
         """Events were applied; (n,) whether they were accepted, and older than their customer's newest."""
@@ -37,7 +37,7 @@ class SilentObserver:
     def records(self, usable: Sequence[int], unknown_fields: int) -> None:
         """Ignore."""
 
-    def dead_letter(self, reason: str) -> None:
+    def dead_letter(self, topic: str, reason: str, detail: str) -> None:
         """Ignore."""
 
     def events(self, accepted: Bool, late: Bool) -> None:

@@ -87,7 +87,7 @@ def _rows(part: Partition, slab: Slab) -> list[Record]:
         (codec.HOT_PREFIX, part.hot, slice(0, HOT_BYTES)),
         (codec.COLD_PREFIX, part.cold, slice(HOT_BYTES, None)),
     ):
-        rows = _unique(dirty)
+        rows = slab.in_use(_unique(dirty))
         version = codec.VERSION_BYTE
         width = (block.stop or slab.bytes.shape[1]) - block.start
         data = slab.bytes[rows, block].tobytes()
@@ -102,7 +102,9 @@ def _unique(dirty: list[NDArray[np.intp]]) -> NDArray[np.intp]:
 
 
 def _change(partition: int, change: Change, rules: Rules, received_at_ms: int) -> Record:
-    aged = received_at_ms - change.timestamp_ms > rules.catchup_after_ms
+    # a new model decides silent customers as of now: what counts is when they were last there
+    newest_ms = change.seen_ms if change.cause in {"model", "definition"} else change.timestamp_ms
+    aged = received_at_ms - newest_ms > rules.catchup_after_ms
     origin: Origin = rules.origin or ("catchup" if aged else "live")
     value, headers = encode_change(
         change, received_at_ms=received_at_ms, origin=origin, run_id=rules.run_id, space_id=rules.app_id

@@ -32,7 +32,7 @@ def tables(engine: Engine, at_ms: int | None = None) -> Iterator[pa.Table]:
     for number in sorted(engine.parts):
         part = engine.parts[number]
         keys = sorted(part.index)
-        for start in range(0, len(keys), SLICE):
+        for start in range(0, max(len(keys), 1), SLICE):  # an empty table has the columns too
             yield _table(engine, part, keys[start : start + SLICE], at_ms)
 
 

@@ -75,8 +75,5 @@ def _meta(part: Partition, meta: codec.Meta, model_of: Callable[[int], Model | N
 
 
 def forget_row(part: Partition, slab: Slab, key: bytes) -> None:
-    """Drop a customer's row and what of it waits for the commit."""
-    row = part.index.pop(key)
-    part.hot = [rows[rows != row] for rows in part.hot]
-    part.cold = [rows[rows != row] for rows in part.cold]
-    slab.release(part.number, row)
+    """Drop a customer's row; the commit leaves out what of it was to be written."""
+    slab.release(part.number, part.index.pop(key))

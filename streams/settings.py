@@ -58,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kafka_bootstrap: Annotated[
         str | None,
         _meta(
-            "addresses of the Kafka brokers; unset: a broker is started, see `live-segments demo`",
+            "addresses of the Kafka brokers; every command but `demo` and `replay` needs them",
             allowed="HOST:PORT, several with commas between",
             check=_are_addresses,
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from streams.engine import Engine
 from streams.health import Health
 from streams.metrics import Metrics
 from streams.records import INPUT_TOPICS
+
+log = logging.getLogger(__name__)
 
 KEPT_CHANGES = 20
 """Changes kept for the worker's page."""
@@ -83,6 +86,7 @@ class EngineMetrics:
         """Usable records since the start, by topic."""
         self.dead_letters = 0
         self.last_changes: deque[Change] = deque(maxlen=KEPT_CHANGES)
+        self._told: set[tuple[str, str]] = set()
         self._model_version = 0
         self._model_since = 0.0
         metrics.model_age_seconds.set_function(self._model_age_s)
@@ -110,9 +114,12 @@ class EngineMetrics:
         if unknown_fields:
             self._metrics.unknown_fields_total.inc(unknown_fields)
 
-    def dead_letter(self, reason: str) -> None:
-        """A record went to the dead letters."""
+    def dead_letter(self, topic: str, reason: str, detail: str) -> None:
+        """A record went to the dead letters; the first of each topic and reason is logged."""
         self.dead_letters += 1
+        if (topic, reason) not in self._told:
+            self._told.add((topic, reason))
+            log.warning("%s: first dead letter with reason %s: %s", topic, reason, detail)
         self._metrics.dead_letters_total.labels(reason).inc()
 
     def events(self, accepted: Bool, late: Bool) -> None:

@@ -112,7 +112,7 @@ def _points(d: int, rows: int, arrays: list[Any]) -> Points:
     t = len(index)
     shapes = [array.shape for array in arrays]
     kinds = [array.dtype.str for array in arrays]
-    if shapes != [(t,), (t, d), (t,), (t, d), (t, d), (d,), (d,)]:
+    if not t or shapes != [(t,), (t, d), (t,), (t, d), (t, d), (d,), (d,)]:
         raise DeltaFormatError(f"not a delta: shapes {shapes}")
     if kinds != ["<i4", "<i4", "<i8", "<f8", "<f8", "<f8", "<f8"]:
         raise DeltaFormatError(f"not a delta: types {kinds}")

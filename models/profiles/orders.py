@@ -28,7 +28,7 @@ def add(r: NDArray[np.void], c: Columns) -> None:
     net = np.where(bought, c.money, -c.money)
     r["orders"] += bought
     r["refunds"] += ~bought
-    r["items"] += np.where(bought, c.items, 0).astype(np.uint32)
+    r["items"] = np.minimum(r["items"].astype(np.int64) + np.where(bought, c.items, 0), 0xFFFFFFFF)
     r["coupon_orders"] += bought & c.offer
     r["campaign_orders"] += bought & c.campaign
     r["money_gross"] += np.where(bought, c.money, 0)

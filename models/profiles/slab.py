@@ -82,6 +82,11 @@ class Slab:
             raise KeyError(row)
         return key
 
+    def in_use(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return those of the rows that belong to a customer."""
+        used = [self._keys[row // PAGE_ROWS][row % PAGE_ROWS] is not None for row in rows.tolist()]
+        return rows if all(used) else rows[np.array(used)]
+
     def release(self, partition: int, row: int) -> None:
         """Zero a row and take it back."""
         self._keys[row // PAGE_ROWS][row % PAGE_ROWS] = None

@@ -28,7 +28,7 @@ class Embedded(Broker):
     limits = (
         "EMBEDDED BROKER, for a look only: transactions are hollow, so at least once, not exactly once; "
         "no compaction; keeps the last 100,000 batches or 5 MiB of each partition, in memory only. "
-        "Install Java and Maven or set KAFKA_BOOTSTRAP for a real one."
+        "A real one: `demo --broker kafka` (needs Java and Maven), or set KAFKA_BOOTSTRAP."
     )
 
     def __init__(self, topics: Mapping[str, int] | None = None) -> None:

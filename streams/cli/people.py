@@ -11,7 +11,7 @@ import click
 
 from streams.cli.command import Command
 from streams.cli.options import json_option
-from streams.cli.output import print_json, print_pairs, print_table, shown
+from streams.cli.output import print_json, print_pairs, print_table, say, shown
 from streams.errors import LiveSegmentsError
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def segments(as_json: bool) -> None:
         ("id", "segment", ">size", ">share", "description"),
         [(row.id, row.name, row.size, f"{row.share:.1%}", row.description) for row in rows],
     )
+    if not any(row.size for row in rows):
+        say("nobody is in a segment yet: a new model is taken up at the next sweep, within 30 s")
 
 
 @click.command(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import click
 from streams.cli.command import Group
 from streams.cli.options import Duration, file_arguments, json_option
 from streams.cli.output import print_pairs, print_table, progress, say
-from streams.errors import UsageError
+from streams.errors import InputFileError, UsageError
 
 if TYPE_CHECKING:
     from streams.engine import Engine
@@ -71,7 +72,10 @@ def replay() -> None:
 @click.option(
     "--chunk", type=click.IntRange(1, 1_000_000), default=4000, help="Events per call; changes nothing else."
 )
-@click.option("--currency", help="Reporting currency, such as GBP.  [default: LIVE_SEGMENTS_CURRENCY]")
+@click.option(
+    "--currency",
+    help="Reporting currency, such as GBP.  [default: LIVE_SEGMENTS_CURRENCY, else the format's own]",
+)
 @json_option
 def run(
     files: tuple[Path, ...],
@@ -96,12 +100,14 @@ def run(
     from streams.codec.reason_codes import ReasonCode
     from streams.replay import FileSink, NullSink, Replay
     from streams.settings import load_settings
-    from streams.shop.formats import read_records
+    from streams.shop.formats import FORMATS, read_records
     from streams.shop.record import ReadReport
 
     read = ReadReport()
     records = read_records(files, format_name, read)
     sink = _Reasons(FileSink(out) if out is not None else NullSink())
+    if currency is None and not os.environ.get("LIVE_SEGMENTS_CURRENCY"):
+        currency = FORMATS[format_name].currency
     replaying = Replay(
         load_settings(overrides={"currency": currency}),
         sink,
@@ -127,6 +133,8 @@ def run(
     for reason, count in sink.counts.most_common():
         say(f"dead letters, {reason}: {count:,} ({meanings.get(reason, '')})")
     total = sum(report.records.values())
+    if total and not report.counted:
+        raise InputFileError(f"none of the {total:,} records could be used; the reasons stand above")
     say(f"{total:,} events in {seconds:.1f} s: {total / max(seconds, 1e-9):,.0f} events/s")
 
 

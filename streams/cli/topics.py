@@ -19,18 +19,24 @@ def topics() -> None:
 
 @topics.command(example="LIVE_SEGMENTS_REPLICATION_FACTOR=3 live-segments topics create")
 @json_option
-def create(as_json: bool) -> None:
-    """Create the topics that are missing; those that are there stay as they are."""
+def create(as_json: bool) -> int:
+    """Create the topics that are missing; those that are there stay: exit code 1 says that they differ."""
     from streams.settings import load_settings
-    from streams.topics import TOPICS, create_topics
+    from streams.topics import TOPICS, check_topics, create_topics
 
-    created = create_topics(load_settings())
+    settings = load_settings()
+    created = create_topics(settings)
+    differences = check_topics(settings) if len(created) < len(TOPICS) else []
     if as_json:
-        print_json({"created": created, "present": len(TOPICS) - len(created)})
-        return
-    for name in created:
-        print(f"created {name}")
-    print(f"{len(created)} topics created, {len(TOPICS) - len(created)} were there")
+        present = len(TOPICS) - len(created)
+        print_json({"created": created, "present": present, "differences": differences})
+    else:
+        for name in created:
+            print(f"created {name}")
+        print(f"{len(created)} topics created, {len(TOPICS) - len(created)} were there")
+        for line in differences:
+            print(line)
+    return ExitCode.NO if differences else ExitCode.DONE
 
 
 @topics.command(example="live-segments topics check")

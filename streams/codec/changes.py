@@ -77,6 +77,8 @@ class Change(Struct, frozen=True, gc=False, kw_only=True):
     trigger: Trigger | None = None
     reasons: tuple[Reason, ...] = ()
     features: dict[str, Scalar] = {}
+    seen_ms: int = 0
+    """The customer's newest event; not in the record, but an old one makes a model's change a catchup."""
 
 
 class DecodedChange(Struct, frozen=True):

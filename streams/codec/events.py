@@ -24,6 +24,8 @@ __all__ = ["DeadLetter", "Decoded", "Decoder", "InputRules"]
 MAX_KEY_BYTES = 256
 MIN_TIME_MS = 631_152_000_000
 """1990-01-01T00:00:00Z: no shop was on the web before; epoch seconds read as milliseconds end up below it."""
+LAST_TIME_MS = 5_648_745_600_000
+"""2149-01-01T00:00:00Z: rows count days in 16 bits; only what nobody checks against a clock gets here."""
 FUTURE_MS = 5 * 60 * 1000
 """How far a producer's clock may be ahead of the broker's and of ours."""
 
@@ -104,7 +106,8 @@ class Decoder:
                 parsed.refused[i] = fault or _NO_KEY
                 continue
             time = raw.timestamp[i]
-            if time < MIN_TIME_MS or (self._rules.check_future and time > now_ms + FUTURE_MS):
+            late = time >= LAST_TIME_MS or (self._rules.check_future and time > now_ms + FUTURE_MS)
+            if time < MIN_TIME_MS or late:
                 time = now_ms
             place = f"{INPUT_TOPICS[raw.topic[i]]}/{raw.partition[i]}/{raw.offset[i]}"
             parsed.events[i] = Customer(
@@ -165,6 +168,10 @@ class Decoder:
         refuse(
             time < MIN_TIME_MS,
             lambda i: (ReasonCode.TOO_OLD, "occurred_at", f"{time[i]} ms is before 1990-01-01"),
+        )
+        refuse(
+            time >= LAST_TIME_MS,
+            lambda _: (ReasonCode.OUT_OF_RANGE, "occurred_at", "2149 or later"),
         )
         if self._rules.check_future and len(time) and int(time.max()) > now_ms + FUTURE_MS:
             arrived: I64 = np.fromiter(raw.timestamp, np.int64, len(raw))[accepted.source]

@@ -74,7 +74,7 @@ def _convert(orders: Orders, i: int, rate: Fraction | None, refused: dict[int, R
         refused[i] = (
             ReasonCode.UNKNOWN_CURRENCY,
             "currency",
-            "not the reporting currency, and no rate is set",
+            "it is not LIVE_SEGMENTS_CURRENCY, and LIVE_SEGMENTS_CURRENCY_RATES has no rate for it",
         )
         return
     money, discount = convert(int(orders.money[i]), rate), convert(int(orders.discount[i]), rate)

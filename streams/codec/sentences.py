@@ -59,11 +59,14 @@ def reason_sentence(
     """
     if cause == "erasure":
         return f"Left {segment_name} because the customer's data was erased."
-    happened = _happened(entered, segment_name, previous_name, next_name) + _CIRCUMSTANCE[cause]
+    first = cause == "model" and entered and previous_name is None
+    circumstance = _FIRST_MODEL if first else _CIRCUMSTANCE[cause]
+    happened = _happened(entered, segment_name, previous_name, next_name) + circumstance
     figures = _figures(reasons, labels)
     return f"{happened}: {figures}." if figures else f"{happened}."
 
 
+_FIRST_MODEL = " when the segments were found"
 _CIRCUMSTANCE: dict[Cause, str] = {
     "event": "",
     "time": " as time passed",

@@ -93,7 +93,7 @@ class Screen:
         when = record.timestamp.astimezone(UTC).strftime("%d %b %H:%M")
         line = Text(f"{when}  {record.user_id:<8} ", style="dim")
         line.append(p.reason, style="none")
-        self._console.print(line, overflow="ellipsis", no_wrap=True, crop=True)
+        self._console.print(line, soft_wrap=not self._console.is_terminal)
 
     def progress(self, text: str) -> None:
         """Renew the line of progress."""

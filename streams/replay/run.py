@@ -68,7 +68,7 @@ class Replay:
     Args:
         settings: the deployment's.
         sink: where the effects go.
-        sweep_ms: event time between sweeps.
+        sweep_ms: event time between sweeps, rounded up to the grid of the settings' sweep interval.
         chunk: most events per call of the engine; the result does not depend on it.
         run_id: part of the message ids.
     """
@@ -84,7 +84,8 @@ class Replay:
     ) -> None:
         self._settings = settings
         self._sink = sink
-        self._sweep_ms = sweep_ms
+        grid = settings.sweep_interval_s * 1000
+        self._sweep_ms = sweep_ms = -(-sweep_ms // grid) * grid
         self._chunk = chunk
         self.clock = ManualClock(0)
         self.engine: Engine = make_engine(

@@ -18,13 +18,20 @@ class Format:
     name: str
     text: str
     read: Callable[[Sequence[Path], ReadReport], Iterator[ShopRecord]]
+    currency: str | None = None
+    """What its prices are in, where that is always the same."""
 
 
 FORMATS: dict[str, Format] = {
     form.name: form
     for form in (
         Format("events", "NDJSON or Parquet in our own schema; `topic` names the topic", events.read),
-        Format("online-retail", "UCI Online Retail and Online Retail II: invoice lines", online_retail.read),
+        Format(
+            "online-retail",
+            "UCI Online Retail and Online Retail II: invoice lines",
+            online_retail.read,
+            "GBP",
+        ),
         Format("taobao", "Taobao UserBehavior: pv, cart, fav, buy; no prices", taobao.read),
         Format("retailrocket", "RetailRocket: view, addtocart, transaction; no prices", retailrocket.read),
     )

@@ -57,13 +57,18 @@ class Collector:
             await fetch.wait_for_records(client, FETCH_TIMEOUT_S)
             drained = fetch.drain(client, self._wanted)
         now_s = time.monotonic()
+        parts = self._ownership.parts
+        owned = {tp: (parts[tp.partition], parts[tp.partition].epoch) for tp in drained if self._is_input(tp)}
         for tp, got in drained.items():
-            if self._merge_part is not None and tp == self._merge_part.source:
+            if self._merge_part is not None and not self._is_input(tp):
                 self._merge_part.add(got)
             else:
-                await self._add(client, tp, got, now_s)
+                await self._add(client, tp, got, now_s, *owned[tp])
         self._steer(client)  # before the fetcher's next turn, so that it asks for no more of what is full
         self._learn_ends(client, now_s)
+
+    def _is_input(self, tp: TopicPartition) -> bool:
+        return self._merge_part is None or tp != self._merge_part.source
 
     def _wanted(self, tp: TopicPartition) -> bool:
         """Return whether the partition may be drained, asked at the very moment it would be."""
@@ -89,9 +94,19 @@ class Collector:
                 if self._has_room(part, topic) == (tp in paused):
                     (client.resume if tp in paused else client.pause)(tp)
 
-    async def _add(self, client: AIOKafkaConsumer, tp: TopicPartition, got: Fetched, now_s: float) -> None:
-        part = self._ownership.parts[tp.partition]
-        topic, epoch = self._numbers[tp.topic], part.epoch
+    async def _add(
+        self,
+        client: AIOKafkaConsumer,
+        tp: TopicPartition,
+        got: Fetched,
+        now_s: float,
+        part: Part,
+        epoch: int,
+    ) -> None:
+        """Buffer what was fetched, unless the part was lost or opened anew since: it is fetched again."""
+        topic = self._numbers[tp.topic]
+        if not part.accepts(epoch):
+            return
         if got.start != part.aligner.end(topic):
             await self._explain_gap(client, tp, part.aligner.end(topic), got.start)
             if not part.accepts(epoch):

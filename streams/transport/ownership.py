@@ -118,10 +118,10 @@ class Ownership:
             task.result()
 
     async def _flush(self, part: Part) -> None:
-        if part.commit is not None:
-            await asyncio.wait([part.commit])
-        if part.opened and self._has_work(part):
-            await self.commit(part)
+        while part.state is not State.CLOSED and part.opened and (part.commit or self._has_work(part)):
+            running = part.commit or self.start_commit(part)  # visible to a second flush
+            await asyncio.wait([running])
+            running.result()
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Take over an assignment: close what is lost, keep what is retained, open what is new.
@@ -317,9 +317,10 @@ class Ownership:
             if part.aligner.caught_up() or now_s - part.committed_at_s >= patience_s:
                 self.start_commit(part)
 
-    def start_commit(self, part: Part) -> None:
+    def start_commit(self, part: Part) -> asyncio.Task[None]:
         """Commit in the background; processing goes on."""
-        part.commit = self._spawn(self.commit(part), self._background)
+        task = part.commit = self._spawn(self.commit(part), self._background)
+        return task
 
     def _has_work(self, part: Part) -> bool:
         return self.engine.dirty(part.number) or bool(part.moved())

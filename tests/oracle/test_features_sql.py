@@ -18,9 +18,7 @@ from tests.oracle.features_oracle import Oracle, Row, differences
 from tests.oracle.synthetic import DAY_MS, START_MS, stream
 
 DATA = Path(os.environ.get("SHOP_DATA") or Path(__file__).parents[3] / "shared" / "data")
-recorded = pytest.mark.skipif(
-    not DATA.is_dir(), reason=f"recorded shop data not at {DATA}; set SHOP_DATA"
-)
+recorded = pytest.mark.skipif(not DATA.is_dir(), reason=f"recorded shop data not at {DATA}; set SHOP_DATA")
 WEEK_MS = 7 * DAY_MS
 LATER_MS = (3_600_000, 20 * DAY_MS)
 """When the features are asked for, after the newest event: in their windows, and when some have run out."""

@@ -59,7 +59,7 @@ def test_a_report_for_people_fits_80_columns(capsys: pytest.CaptureFixture[str])
 
 def test_dead_letters_are_told_by_reason(capsys: pytest.CaptureFixture[str]) -> None:
     """Pounds in a shop that reckons in euros: the reason says which setting helps."""
-    assert main([*RUN, "--sweep-interval", "7d"]) == 0
+    assert main([*RUN, "--currency", "EUR", "--sweep-interval", "7d"]) == 4
 
     assert (
         "dead letters, unknown_currency: 1,753 (currency is not the reporting one" in capsys.readouterr().err

@@ -1,0 +1,154 @@
+"""Inputs and settings at the edge, each of which once stopped, looped or misled the engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from streams.clock import ManualClock
+from streams.codec.profile_rows import NAME_PREFIX
+from streams.errors import LiveSegmentsError
+from streams.outbox import CHANGELOG
+from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawBatch
+from streams.replay import NullSink, Replay
+from streams.settings import load_settings
+from streams.shop.record import ShopRecord
+from streams.shop.simulation import simulate
+from streams.wiring import make_engine
+from tests.engine_runs import Driver, record, trained_model
+from tests.oracle.synthetic import DAY_MS, START_MS, stream
+
+
+@pytest.mark.parametrize("interval_s", [7, 2700])
+@pytest.mark.timeout(60)
+def test_a_sweep_off_the_grid_ends(interval_s: int) -> None:
+    """A sweep interval that does not divide an hour: the bisection of due times ends."""
+    settings = load_settings({}, {"currency": "GBP", "sweep_interval_s": interval_s})
+    records = simulate(6_000, 500, 5, START_MS, START_MS + 20 * DAY_MS)
+
+    report = Replay(settings, NullSink()).run(records)
+
+    assert report.causes.get("time", 0) > 0
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:59", "2150-01-01T00:00:00Z", 7_000_000_000_000])
+def test_a_time_beyond_the_rows_days_is_a_dead_letter(time: str | int) -> None:
+    """Rows and records hold no such time, so it must not get that far, by whatever notation."""
+    driver = Driver()
+    value = orjson.dumps({"event_id": "e", "customer_id": "ann", "occurred_at": time, "order_id": "o"})
+
+    driver.feed([ShopRecord(PURCHASES, b"ann", value, START_MS)]).commit()
+
+    (letter,) = [orjson.loads(r.value or b"") for r in driver.written if r.topic == "dead-letters"]
+    assert letter["reason"] == "out_of_range"
+
+
+def test_an_erasure_with_an_impossible_record_time_happens_now() -> None:
+    """A null value of `customers` erases, whatever its record's timestamp says."""
+    driver = Driver()
+    driver.feed([record(CLICKS, "ann", 1, START_MS)])
+
+    raw = RawBatch()
+    raw.append(
+        next(p for p, part in driver.engine.parts.items() if part.index), CUSTOMERS, 0, 2**62, b"ann", None
+    )
+    driver.engine.process(raw)
+
+    assert not any(part.index for part in driver.engine.parts.values())
+
+
+def test_a_late_erasure_keeps_newer_events_away_too() -> None:
+    """An erasure dated yesterday removes today's events, and they stay away when they are sent again."""
+    driver = Driver()
+    visit = record(CLICKS, "ann", 1, START_MS + DAY_MS)
+    driver.feed([visit]).feed([record(CUSTOMERS, "ann", 2, START_MS, erase=True)])
+
+    driver.feed([visit])
+
+    assert driver.rows() == {}
+
+
+def test_known_records_are_left_out_where_offsets_may_lag() -> None:
+    """Without transactions a restart may bring back records that the state holds: they change nothing."""
+    settings = load_settings({}, {"partitions": 1})
+    engine = make_engine(settings, ManualClock(START_MS), recorded=True, exactly_once=False)
+    engine.open(0)
+    raw = RawBatch()
+    raw.append(0, CLICKS, 0, START_MS, b"ann", record(CLICKS, "ann", 1, START_MS).value)
+    engine.process(raw)
+    written = engine.take(0, START_MS).records
+
+    engine.process(raw)
+
+    assert engine.pending(0) == 0
+    rows = [r for r in written if r.topic == CHANGELOG]
+    other = make_engine(settings, ManualClock(START_MS), recorded=True, exactly_once=True)
+    other.open(0)
+    other.restore(0, [r.key or b"" for r in rows], [r.value for r in rows])
+    with pytest.raises(LiveSegmentsError, match="committed 0"):
+        other.opened(0, dict.fromkeys(range(4), 0))
+
+
+def test_codes_follow_the_order_of_events() -> None:
+    """Countries told by attributes and by events get the same codes in one chunk as in many."""
+    records = [
+        record(CLICKS, "ann", 1, START_MS, country="DE"),
+        record(CUSTOMERS, "ann", 2, START_MS + 1, attributes={"country": "FR"}),
+        record(VIEWS, "ann", 3, START_MS + 2, country="ES"),
+    ]
+    whole, single = Driver().feed(records).commit(), Driver()
+    for one in records:
+        single.feed([one])
+    single.commit()
+
+    def names(driver: Driver) -> set[tuple[bytes | None, bytes | None]]:
+        return {(r.key, r.value) for r in driver.written if (r.key or b"").startswith(NAME_PREFIX)}
+
+    assert names(whole) == names(single)
+    assert whole.rows() == single.rows()
+
+
+def test_a_partition_whose_model_is_gone_adopts_the_newest_at_a_tick() -> None:
+    """A restart too many versions behind: nobody moves by another model before the tick that adopts it."""
+    driver = Driver()
+    records = list(stream(seed=5, customers=20, days=10))
+    driver.feed(records[: len(records) // 2]).commit()
+    meta = [r for r in driver.written if r.key == b"m" and r.partition == 0][-1]
+    older = replace(meta, value=orjson.dumps(orjson.loads(meta.value or b"") | {"model_version": 999}))
+    driver.written.append(older)
+
+    after = driver.successor()
+
+    part = after.engine.parts[0]
+    before = part.model
+    after.engine.advance_to([0], part.stream_ms + DAY_MS, after.clock.now_ms() + DAY_MS)
+    assert before is None
+    assert part.model is not None
+    assert {change.cause for change in part.changes} <= {"model"}
+
+
+def test_a_new_model_over_old_history_is_a_catchup() -> None:
+    """Customers who were last there long ago enter their first segment as a catchup, not live."""
+    settings = load_settings({}, {"partitions": 1, "min_events": 1})
+    clock = ManualClock(START_MS + 30 * DAY_MS)
+    engine = make_engine(settings, clock, recorded=True)
+    engine.open(0)
+    raw = RawBatch()
+    for i, at_ms in enumerate([START_MS, clock.now_ms() - 60_000]):
+        customer = f"c{i}"
+        value = record(PURCHASES, customer, i, at_ms, total=5).value
+        raw.append(0, PURCHASES, i, at_ms, customer.encode(), value)
+    engine.process(raw)
+    engine.offer_model(trained_model())
+    engine.advance(0, clock.now_ms() + 120_000)
+
+    records = engine.take(0, clock.now_ms() + 120_000).records
+
+    made = [orjson.loads(r.value or b"") for r in records if r.topic == "segment-changes"]
+    assert {change["userId"]: change["properties"]["origin"] for change in made} == {
+        "c0": "catchup",
+        "c1": "live",
+    }
+    assert {change["properties"]["cause"] for change in made} == {"model"}
