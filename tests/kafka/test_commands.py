@@ -123,7 +123,22 @@ def test_topics_are_created_once_and_checked(
     created = answer(capsys, "topics", "create")["created"]
     assert created == [f"{name}.{topic.name}" for topic in TOPICS]
     assert answer(capsys, "topics", "check") == {"differences": []}
-    assert answer(capsys, "topics", "create") == {"created": [], "present": len(TOPICS)}
+    again = {"created": [], "present": len(TOPICS), "differences": []}
+    assert answer(capsys, "topics", "create") == again
+
+
+def test_creating_topics_that_differ_says_so(
+    kafka: Broker, enter: Callable[[Settings], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Topics that are there with another partition count stay, and the command's answer is no."""
+    name = f"differ{os.getpid()}"
+    enter(Settings(kafka_bootstrap=kafka.bootstrap, topic_prefix=f"{name}.", partitions=2))
+    assert main(["topics", "create"]) == 0
+    enter(Settings(kafka_bootstrap=kafka.bootstrap, topic_prefix=f"{name}.", partitions=3))
+
+    assert main(["topics", "create"]) == 1
+
+    assert f"{name}.clicks" in capsys.readouterr().out
 
 
 def test_recorded_orders_are_published_to_the_right_partitions(
