@@ -235,6 +235,28 @@ def test_chunks_that_wait_when_a_rebalance_begins_are_dropped(world: World) -> N
     asyncio.run(scenario())
 
 
+def test_two_flushes_at_once_make_one_commit(world: World) -> None:
+    """A stop during a rebalance flushes again: the second flush waits for the first one's transaction.
+
+    It used to begin another transaction on the same producer, fail, and abort the first.
+    """
+
+    async def scenario() -> None:
+        await world.assigned(ALL)
+        world.ownership.process(world.deliver(0, 3))
+        transactor = world.transactors[0]
+        transactor.gate.clear()
+        flushes = [asyncio.ensure_future(world.ownership.flush()) for _ in range(2)]
+        await until(lambda: world.ownership.parts[0].commit is not None)
+        transactor.gate.set()
+        await asyncio.gather(*flushes)
+
+        assert len(transactor.committed) == 1
+        assert not transactor.aborted
+
+    asyncio.run(scenario())
+
+
 def test_a_flush_commits_what_was_processed_before_the_rebalance(world: World) -> None:
     async def scenario() -> None:
         await world.assigned(ALL)
