@@ -19,9 +19,7 @@ MODEL_KEY = b"behaviour"
 WARMUP_ROWS = 500
 """Customers learned before there is a first model."""
 EPOCH_ROWS = 20_000
-"""Rows between two versions, once the first versions have been made."""
-EARLY_VERSIONS = 4
-"""The first versions know new customers only: so many follow each other quickly, then ever more slowly."""
+"""Rows between two versions; the first ones, which know new customers only, sooner."""
 HALF_LIFE_ROWS = 200_000
 
 log = logging.getLogger(__name__)
@@ -88,7 +86,7 @@ class Merging:
 
 def epoch_rows(version: int) -> int:
     """Return the rows after which the version that follows is due."""
-    return min(EPOCH_ROWS, WARMUP_ROWS << max(0, min(version, 16) - EARLY_VERSIONS))
+    return min(EPOCH_ROWS, WARMUP_ROWS << 2 * max(0, min(version, 8) - 1))
 
 
 def definitions(model: Model) -> list[Record]:
