@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
@@ -90,22 +91,10 @@ def changes_of(
     )
     shown = _main_features(evaluate(after, main), main, moves.names)
     known = {info.number: info for info in model.segments}
-    columns = zip(
-        moves.key,
-        moves.old.tolist(),
-        moves.new.tolist(),
-        moves.since.tolist(),
-        moves.sequence.tolist(),
-        moves.at.tolist(),
-        moves.confidence.tolist(),
-        moves.trigger,
-        reasons,
-        shown,
-        moves.after["last_seen"].tolist(),
-        strict=True,
-    )
     found = []
-    for key, old, new, since, sequence, at, confidence, trigger, why, features, seen in columns:
+    for key, old, new, since, sequence, at, confidence, trigger, why, features, seen in _columns(
+        moves, reasons, shown
+    ):
         customer, segment = key.decode(), known[new]
         old_id = f"b-{old}" if old else None
         old_name = known[old].name if old in known else old_id
@@ -133,6 +122,26 @@ def changes_of(
         )
         found.append([entered] if old_id is None else [_left(entered, old_id, str(old_name), since), entered])
     return found
+
+
+def _columns(
+    moves: Decided, reasons: Sequence[tuple[Reason, ...]], shown: Sequence[dict[str, Scalar]]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield what each move's records are made of, as plain Python values."""
+    return zip(
+        moves.key,
+        moves.old.tolist(),
+        moves.new.tolist(),
+        moves.since.tolist(),
+        moves.sequence.tolist(),
+        moves.at.tolist(),
+        moves.confidence.tolist(),
+        moves.trigger,
+        reasons,
+        shown,
+        moves.after["last_seen"].tolist(),
+        strict=True,
+    )
 
 
 def _sentence(cause: Cause, name: str, reasons: Sequence[Reason], old_name: str | None) -> str:
