@@ -1,0 +1,127 @@
+"""Why a customer entered, left, or is where they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.audiences import Definition, Definitions, Row, Rule, Rules, catalogue, explain, grounds, sentence
+
+LAPSED = Definition(
+    "lapsed",
+    "Lapsed big spenders",
+    "money_365d >= 500 AND days_since_order > 60",
+    "days_since_order <= 60 OR money_365d < 400",
+    min_stay_s=100,
+    cooldown_s=1000,
+)
+DE = Definition("german", "German", "country IN ('DE', 'AT') AND NOT cart_open AND is_lapsed")
+DEAL = Definition("deal", "Deal seekers", "coupon_share >= 0.5 OR COALESCE(nps, 0) >= 9 OR nps IS NULL")
+ALL = Definition("all", "All", "TRUE")
+
+
+def rule(audience: str) -> Rule:
+    definitions = Definitions(
+        (LAPSED, DE, DEAL, ALL), {"lapsed": 0, "german": 1, "deal": 2, "all": 3}, version=1
+    )
+    return Rules(definitions, catalogue()).rules[audience]
+
+
+def said(audience: str, row: Row, before: Row | None, *, entered: bool, cause: str = "event") -> str:
+    found = grounds(rule(audience), row, before, entered=entered)
+    return sentence(rule(audience).definition.name, found, entered=entered, cause=cause)
+
+
+def test_who_enters_fulfils_all_of_the_rule_and_what_turned_comes_first() -> None:
+    row = {"money_365d": 812.5, "days_since_order": 60.1}
+    before = {"money_365d": 812.5, "days_since_order": 59.9}
+
+    assert said("lapsed", row, before, entered=True, cause="time") == (
+        "Entered Lapsed big spenders as time passed: "
+        "days since last order 60.1 > 60, money (365 days) 812.50 >= 500."
+    )
+
+
+def test_who_leaves_is_told_the_side_that_holds_only() -> None:
+    row = {"money_365d": 812.5, "days_since_order": 0.0}
+
+    assert said("lapsed", row, None, entered=False) == (
+        "Left Lapsed big spenders: days since last order 0 <= 60."
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "figures"),
+    [
+        ({"country": "DE", "cart_open": True, "is_lapsed": True}, "open cart: yes"),
+        ({"country": "FR", "cart_open": False, "is_lapsed": True}, "country FR, not DE or AT"),
+        ({"country": None, "cart_open": False, "is_lapsed": True}, "country unknown"),
+        ({"country": "AT", "cart_open": False, "is_lapsed": False}, "not in lapsed"),
+    ],
+)
+def test_who_no_longer_fulfils_a_rule_without_leave_is_told_what_is_missing(row: Row, figures: str) -> None:
+    assert said("german", row, None, entered=False) == f"Left German: {figures}."
+
+
+def test_a_figure_close_to_its_limit_is_shown_with_the_decimals_that_tell_them_apart() -> None:
+    row = {"money_365d": 500.0, "days_since_order": 60.0004}
+
+    assert "days since last order 60.0004 > 60" in said("lapsed", row, None, entered=True)
+    assert said("lapsed", row | {"money_365d": 399.996}, None, entered=False).endswith("399.996 < 400.")
+
+
+def test_shares_show_as_per_cent_and_unknown_as_such() -> None:
+    assert said("deal", {"coupon_share": 0.625, "nps": 3.0}, None, entered=True) == (
+        "Entered Deal seekers: coupon share 62.5 % >= 50 %."
+    )
+    assert said("deal", {"coupon_share": float("nan"), "nps": None}, None, entered=True) == (
+        "Entered Deal seekers: survey score (NPS) unknown."
+    )
+
+
+@pytest.mark.parametrize(
+    ("cause", "text"),
+    [
+        ("definition", "Entered All because the definition of the audience changed."),
+        ("model", "Entered All because the segments were recalculated."),
+    ],
+)
+def test_a_rule_without_columns_gives_a_sentence_without_figures(cause: str, text: str) -> None:
+    assert said("all", {}, None, entered=True, cause=cause) == text
+
+
+def test_grounds_carry_columns_with_their_values_now_and_before() -> None:
+    row = {"money_365d": 812.5, "days_since_order": 61.0}
+    before = {"money_365d": 300.0, "days_since_order": float("nan")}
+
+    found = grounds(rule("lapsed"), row, before, entered=True)
+
+    assert [g.values for g in found] == [(("money_365d", 812.5, 300.0),), (("days_since_order", 61.0, None),)]
+    assert all(ground.turned and ground.holds for ground in found)
+
+
+def test_an_explanation_shows_each_condition_with_its_values() -> None:
+    row = {"money_365d": 812.5, "days_since_order": float("nan")}
+
+    found = explain(rule("lapsed"), row, member=False, since_s=0, now_s=50)
+
+    assert (found.enter.joined, found.enter.holds) == ("all", None)
+    assert [(p.text, p.holds, p.values) for p in found.enter.parts] == [
+        ("money_365d >= 500", True, (("money_365d", 812.5),)),
+        ("days_since_order > 60", None, (("days_since_order", None),)),
+    ]
+    assert (found.leave.text, found.leave.holds) == ("days_since_order <= 60 OR money_365d < 400", None)
+    assert (found.member, found.since_s, found.waits_until_s) == (False, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("member", "since_s", "now_s", "until_s"),
+    [(True, 10, 50, 110), (True, 10, 110, 0), (False, 10, 50, 1010), (False, 0, 50, 0)],
+)
+def test_an_explanation_says_until_when_nothing_can_change(
+    member: bool, since_s: int, now_s: int, until_s: int
+) -> None:
+    row = {"money_365d": 812.5, "days_since_order": 1.0}
+
+    found = explain(rule("lapsed"), row, member=member, since_s=since_s, now_s=now_s)
+
+    assert found.waits_until_s == until_s
