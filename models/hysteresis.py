@@ -30,6 +30,39 @@ class Moves:
     """(m,) number held before, 0 for none."""
     new: I64
     """(m,) number held from then on."""
+    by_margin: int = 0
+    """Decisions at which another segment was nearer, but not by the margin."""
+    by_stay: int = 0
+    """Decisions at which only the minimum stay kept a customer from moving."""
+
+
+def settle(
+    model: Steps,
+    distances: F64,
+    margin: float,
+    current: I64,
+    stayed_ms: I64 | None = None,
+    min_stay_ms: int = 0,
+) -> tuple[I64, Bool]:
+    """Return what each row holds after one decision, and which rows only the minimum stay has kept.
+
+    A minimum stay keeps no one out of a first segment, and in none that the model no longer has.
+
+    Args:
+        model: decides one step for many rows.
+        distances: (n, k) from each row to the segments.
+        margin: share by which another segment must be nearer.
+        current: (n,) number held, 0 for none.
+        stayed_ms: (n,) event time since the segment held was entered.
+        min_stay_ms: event time that a segment is held at least; 0 for no minimum.
+    """
+    new = model.step(distances, current, margin)
+    if min_stay_ms <= 0 or stayed_ms is None:
+        return new, np.zeros(len(new), np.bool_)
+    kept = (new != current) & (stayed_ms < min_stay_ms)
+    if kept.any():  # at a margin of 1 nobody moves but those who hold nothing, or what is no more
+        kept &= model.step(distances, current, 1.0) == current
+    return np.where(kept, current, new), kept
 
 
 def decide(
@@ -40,6 +73,9 @@ def decide(
     order: NDArray[np.intp],
     start: NDArray[np.intp],
     decided: Bool,
+    at_ms: I64 | None = None,
+    since_ms: I64 | None = None,
+    min_stay_ms: int = 0,
 ) -> tuple[Moves, I64]:
     """Return the moves of g customers over n events, and the number that each holds at the end.
 
@@ -54,13 +90,27 @@ def decide(
         order: (m,) the events of these customers, sorted by customer; m <= n.
         start: (g,) first position of each customer's events in `order`.
         decided: (n,) events after which the customer is decided.
+        at_ms: (n,) event time of each decision; needed with `min_stay_ms`.
+        since_ms: (g,) when each customer entered what they hold; needed with `min_stay_ms`.
+        min_stay_ms: event time that a segment is held at least before another may take its place.
+
+    Raises:
+        ValueError: there is a minimum stay, but no times.
     """
+    if min_stay_ms > 0 and (at_ms is None or since_ms is None):
+        raise ValueError("a minimum stay needs the time of each decision and since when each segment is held")
+    when = np.zeros(len(decided), np.int64) if at_ms is None else at_ms
+    entered = np.zeros(len(start), np.int64) if since_ms is None else since_ms.astype(np.int64)
     n, g = len(order), len(start)
     group = np.repeat(np.arange(g), np.diff(np.append(start, n)))
     held = np.zeros(len(decided), np.int64)  # the chunk may hold events of customers of another model
     held[order] = current[group]
+    nearer = decided & (model.step(distances, held, 0.0) != held)
     would_move = decided & (model.step(distances, held, margin) != held)
     moving = np.unique(group[would_move[order]])
+    still = np.ones(g, np.bool_)
+    still[moving] = False
+    by_margin, by_stay = int(nearer[order][still[group]].sum()), 0
     final = current.copy()
     events: list[NDArray[np.intp]] = []
     olds: list[I64] = []
@@ -74,9 +124,14 @@ def decide(
             use = decided[at]
             who, at_used = moving[local[use]], at[use]
             old = final[who]
-            new = model.step(distances[at_used], old, margin)
+            new, kept = settle(
+                model, distances[at_used], margin, old, when[at_used] - entered[who], min_stay_ms
+            )
             moved = new != old
             final[who] = new
+            entered[who[moved]] = when[at_used[moved]]
+            by_stay += int(kept.sum())
+            by_margin += int((model.step(distances[at_used], old, 0.0) != old)[~moved & ~kept].sum())
             events.append(at_used[moved])
             olds.append(old[moved])
             news.append(new[moved])
@@ -84,4 +139,4 @@ def decide(
     by_event = np.argsort(event, kind="stable")
     old_all = np.concatenate(olds) if olds else np.empty(0, np.int64)
     new_all = np.concatenate(news) if news else np.empty(0, np.int64)
-    return Moves(event[by_event], old_all[by_event], new_all[by_event]), final
+    return Moves(event[by_event], old_all[by_event], new_all[by_event], by_margin, by_stay), final

@@ -13,6 +13,7 @@ from models.clusterer.layout import ModelFormatError
 from models.clusterer.lineage import LineageEvent, LineageKind
 from models.clusterer.merger import DeltaRefusedError, Merger
 from models.clusterer.model import NO_SEGMENT, Model, SegmentInfo
+from models.clusterer.review import Review
 
 __all__ = [
     "NO_SEGMENT",
@@ -25,6 +26,7 @@ __all__ = [
     "Merger",
     "Model",
     "ModelFormatError",
+    "Review",
     "SegmentClusterer",
     "SegmentInfo",
     "silhouettes",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from models.clusterer.delta import Delta, Points
 from models.clusterer.grid import as_rows
 from models.clusterer.model import Model
 from models.clusterer.references import Sums
+from models.clusterer.review import NOTHING, Review
 from models.events import F64
+
+STAGED_ROWS = 512
+"""Rows of small batches that wait to be added at once; no answer depends on it."""
 
 
 class Accumulator:
@@ -41,8 +47,11 @@ class Accumulator:
         self.bootstrap_rows = bootstrap_rows
         self._model: Model | None = None
         self._raw: list[F64] = []
+        self._staged: list[F64] = []
+        self._staged_rows = 0
         self._sums: Sums | None = None
         self._closed: list[Delta] = []
+        self._review = NOTHING
         self.pending = 0
         """Rows that the next `take` will hand out."""
         if model is not None:
@@ -75,18 +84,41 @@ class Accumulator:
             self._raw.append(kept)
             self.pending += len(kept)
             return
-        if self._sums is None:
-            self._sums = Sums.zero(self._model.points.shape)
-        self._sums.add_rows(self._model.points, self._model.scale.to_grid(matrix))
         self.pending += len(matrix)
+        self._staged_rows += len(matrix)
+        if self._staged_rows < STAGED_ROWS:
+            self._staged.append(matrix.copy())
+            return
+        self._staged.append(matrix)
+        self._add_staged()
+
+    def count(self, review: Review) -> None:
+        """Add sums for segments; they travel with the next delta, or with an empty one."""
+        self._review = self._review.plus(review)
 
     def take(self) -> list[Delta]:
         """Return what was learned since the last call, at most one delta for each version; often empty."""
         self._close()
+        if self._review:
+            last = self._closed.pop() if self._closed else Delta.of_rows(self.features, self._no_rows())
+            self._closed.append(replace(last, review=self._review))
+            self._review = NOTHING
         taken, self._closed, self.pending = self._closed, [], 0
         return taken
 
+    def _add_staged(self) -> None:
+        if self._staged and self._model is not None:
+            rows = self._staged[0] if len(self._staged) == 1 else np.concatenate(self._staged)
+            if self._sums is None:
+                self._sums = Sums.zero(self._model.points.shape)
+            self._sums.add_rows(self._model.points, self._model.scale.to_grid(rows))
+        self._staged, self._staged_rows = [], 0
+
+    def _no_rows(self) -> F64:
+        return np.empty((0, len(self.features)))
+
     def _close(self) -> None:
+        self._add_staged()
         rows = sum(len(raw) for raw in self._raw)
         if rows:
             self._closed.append(Delta.of_rows(self.features, np.concatenate(self._raw)))

@@ -109,7 +109,7 @@ class SegmentClusterer(base.Clusterer):
         rows, names = _table(X)
         start = 0
         while self._accumulator is None and start < len(rows):
-            self._warm_up(dict(zip(names, rows[start].tolist(), strict=True)))
+            self._warm_up(dict(zip(names or _positions(rows), rows[start].tolist(), strict=True)))
             start += 1
         if start < len(rows):
             self._flush()
@@ -188,11 +188,15 @@ class SegmentClusterer(base.Clusterer):
         features = () if self._accumulator is None else self._accumulator.features
         return [_number(x.get(name)) for name in features]
 
-    def _aligned(self, rows: F64, names: list[str]) -> F64:
+    def _aligned(self, rows: F64, names: list[str] | None) -> F64:
         """Return the columns in the order of the features, NaN for those that are not there."""
         features = () if self._accumulator is None else self._accumulator.features
+        if names is None:
+            if rows.shape[1] == len(features):
+                return rows
+            names = _positions(rows)
         place = {name: column for column, name in enumerate(names)}
-        if tuple(names) == features or (len(names) == len(features) and not place.keys() & set(features)):
+        if tuple(names) == features:
             return rows
         aligned = np.full((len(rows), len(features)), np.nan)
         for target, feature in enumerate(features):
@@ -205,8 +209,14 @@ def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _table(X: Any) -> tuple[F64, list[str]]:  # noqa: N803 - River's name
-    """Return the values (n, d) and column names of a dataframe or a 2-D array."""
+def _positions(rows: F64) -> list[str]:
+    """Return names for columns (n, d) that have none, which sort as they stand."""
+    width = len(str(max(rows.shape[1] - 1, 0)))
+    return [str(column).zfill(width) for column in range(rows.shape[1])]
+
+
+def _table(X: Any) -> tuple[F64, list[str] | None]:  # noqa: N803 - River's name
+    """Return the values (n, d) and column names of a dataframe, or of a 2-D array, which has no names."""
     names = getattr(X, "column_names", getattr(X, "columns", None))
     if names is not None:
         columns = [np.asarray(X[name], dtype=np.float64) for name in names]
@@ -215,5 +225,4 @@ def _table(X: Any) -> tuple[F64, list[str]]:  # noqa: N803 - River's name
     rows = np.asarray(X, dtype=np.float64)
     if rows.ndim != 2:
         raise ValueError(f"rows have the shape {rows.shape}, expected (n, d): one column a feature")
-    width = len(str(max(rows.shape[1] - 1, 0)))
-    return rows, [str(column).zfill(width) for column in range(rows.shape[1])]
+    return rows, None

@@ -10,6 +10,7 @@ import numpy as np
 from models.clusterer.frame import FormatError, pack, unpack
 from models.clusterer.grid import CLIP, GRID, Scale, ordered
 from models.clusterer.references import Sums
+from models.clusterer.review import NOTHING, Review, read_review
 from models.events import F64, I64
 
 MAGIC = b"LSDL"
@@ -51,6 +52,8 @@ class Delta:
     """(rows, d) transformed rows in their own order; None for sums."""
     points: Points | None = None
     """The sums; None for raw rows."""
+    review: Review = NOTHING
+    """What was counted for each segment meanwhile."""
 
     @classmethod
     def of_rows(cls, features: tuple[str, ...], rows: F64) -> Delta:
@@ -65,13 +68,18 @@ class Delta:
     def to_bytes(self) -> bytes:
         """Return the delta as bytes, checksum included."""
         header = {"base_version": self.base_version, "features": list(self.features), "rows": self.rows}
+        counted: list[I64] = []
+        if self.review:
+            header["review"] = list(self.review.columns)
+            counted = [self.review.numbers, self.review.values]
         if self.points is None:
-            return pack(MAGIC, header, [self._rows()])
+            return pack(MAGIC, header, [self._rows(), *counted])
         part, sums = self.points, self.points.sums
         steps = np.rint(part.points * GRID).astype("<i4")
         counts = sums.count.astype("<i8")
         scale = [part.scale.mean, part.scale.inverse]
-        return pack(MAGIC, header, [part.index.astype("<i4"), steps, counts, sums.first, sums.second, *scale])
+        moments = [sums.first, sums.second]
+        return pack(MAGIC, header, [part.index.astype("<i4"), steps, counts, *moments, *scale, *counted])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Delta:
@@ -82,6 +90,9 @@ class Delta:
         """
         try:
             header, arrays = unpack(MAGIC, data)
+            review = NOTHING
+            if "review" in header:
+                review = read_review(header["review"], *_last_two(arrays))
         except FormatError as problem:
             raise DeltaFormatError(f"not a delta: {problem}") from problem
         match header:
@@ -92,19 +103,27 @@ class Delta:
             case _:
                 raise DeltaFormatError("not a delta: the header is incomplete")
         if base == NO_MODEL and len(arrays) == 1:
-            return _raw(features, rows, arrays[0])
+            return _raw(features, rows, arrays[0], review)
         if base > NO_MODEL and len(arrays) == 7:
-            return cls(features, base, rows, points=_points(len(features), rows, arrays))
+            return cls(features, base, rows, points=_points(len(features), rows, arrays), review=review)
         raise DeltaFormatError(f"not a delta: {len(arrays)} arrays at base version {base}")
 
     def _rows(self) -> F64:
         return np.empty((0, len(self.features))) if self.raw is None else self.raw
 
 
-def _raw(features: tuple[str, ...], rows: int, array: Any) -> Delta:
+def _last_two(arrays: list[Any]) -> tuple[Any, Any]:
+    """Take the arrays of the review off the end."""
+    if len(arrays) < 2:
+        raise FormatError("the arrays of the review are missing")
+    values, numbers = arrays.pop(), arrays.pop()
+    return numbers, values
+
+
+def _raw(features: tuple[str, ...], rows: int, array: Any, review: Review) -> Delta:
     if array.dtype != np.float64 or array.shape != (rows, len(features)):
         raise DeltaFormatError(f"not a delta: rows are {array.dtype}{array.shape}")
-    return Delta(features, NO_MODEL, rows, raw=array)
+    return Delta(features, NO_MODEL, rows, raw=array, review=review)
 
 
 def _points(d: int, rows: int, arrays: list[Any]) -> Points:

@@ -12,13 +12,17 @@ from models.clusterer.frame import FormatError, pack, unpack
 from models.clusterer.grid import CLIP, GRID, Scale
 from models.clusterer.lineage import LineageEvent, LineageKind
 from models.clusterer.references import Sums
+from models.clusterer.review import Review, read_review
 from models.events import F64
 
 if TYPE_CHECKING:
     from models.clusterer.model import Model
 
 MAGIC = b"LSMD"
-ARRAYS = 10
+LAYOUT = 2
+"""What is written: 2 has the forgetting beside the error, and the reviews; 1, which says nothing, has not."""
+ARRAYS = {1: 10, 2: 14}
+"""Layout to number of arrays."""
 
 
 class ModelFormatError(FormatError):
@@ -28,6 +32,7 @@ class ModelFormatError(FormatError):
 def pack_model(model: Model) -> bytes:
     """Return the bytes of a model."""
     header = {
+        "layout": LAYOUT,
         "version": model.version,
         "features": list(model.features),
         "names": list(model.names),
@@ -36,11 +41,14 @@ def pack_model(model: Model) -> bytes:
         "next_number": model.next_number,
         "rows": model.rows,
         "positions": sorted([partition, offset] for partition, offset in model.positions.items()),
+        "review": list(model.review.columns),
+        "standing": list(model.standing.columns),
     }
     sums = model.sums
     arrays = [model.scale.mean, model.scale.inverse, model.points, sums.count, sums.first, sums.second]
-    arrays += [model.centres, model.counts, np.array([model.error])]
-    return pack(MAGIC, header, [*arrays, model.numbers])
+    arrays += [model.centres, model.counts, np.array([model.error, model.forgetting])]
+    reviews = [part for one in (model.review, model.standing) for part in (one.numbers, one.values)]
+    return pack(MAGIC, header, [*arrays, model.numbers, *reviews])
 
 
 def unpack_fields(data: bytes) -> dict[str, Any]:
@@ -51,13 +59,19 @@ def unpack_fields(data: bytes) -> dict[str, Any]:
     """
     try:
         header, arrays = unpack(MAGIC, data)
+        layout = header.get("layout", 1)
+        if type(layout) is not int or layout not in ARRAYS:
+            _refuse(f"layout {layout!r} is unknown, this program reads up to layout {LAYOUT}"[:200])
+        if len(arrays) != ARRAYS[layout]:
+            _refuse(f"{len(arrays)} arrays, expected {ARRAYS[layout]}")
+        reviews = _reviews(header, arrays[10:])
+    except ModelFormatError:
+        raise
     except FormatError as problem:
         raise ModelFormatError(f"not a model: {problem}") from problem
-    if len(arrays) != ARRAYS:
-        _refuse(f"{len(arrays)} arrays, expected {ARRAYS}")
-    mean, inverse, points, count, first, second, centres, counts, error, numbers = arrays
-    if error.shape != (1,):
-        _refuse("the error is not one number")
+    mean, inverse, points, count, first, second, centres, counts, error, numbers = arrays[:10]
+    if error.shape != (layout,) or error.dtype != np.float64:
+        _refuse(f"the error and the forgetting are no row of {layout}")
     return {
         "version": _whole(header, "version"),
         "features": _texts(header, "features"),
@@ -73,7 +87,9 @@ def unpack_fields(data: bytes) -> dict[str, Any]:
         "next_number": _whole(header, "next_number"),
         "rows": _whole(header, "rows"),
         "error": float(error[0]),
+        "forgetting": float(error[1]) if layout > 1 else 1.0,
         "positions": _positions(header),
+        **reviews,
     }
 
 
@@ -115,6 +131,8 @@ def _check_values(model: Model) -> None:
     arrays = (model.scale.mean, model.scale.inverse, sums.count, sums.first, sums.second, model.counts)
     if not all(np.isfinite(array).all() for array in arrays) or not np.isfinite(model.error):
         _refuse("a number is not finite")
+    if not 0 < model.forgetting <= 1:
+        _refuse("the forgetting is out of range")
     if (model.scale.inverse <= 0).any() or (sums.count < 0).any() or (model.counts < 0).any():
         _refuse("a scale or a count is out of range")
     if not (_on_grid(model.points) and _on_grid(model.centres)):
@@ -126,6 +144,15 @@ def _check_values(model: Model) -> None:
 
 def _on_grid(points: F64) -> bool:
     return bool((np.abs(points) <= CLIP).all() and (np.rint(points * GRID) == points * GRID).all())
+
+
+def _reviews(header: Mapping[str, Any], arrays: list[Any]) -> dict[str, Review]:
+    if not arrays:
+        return {}
+    return {
+        "review": read_review(header.get("review"), arrays[0], arrays[1]),
+        "standing": read_review(header.get("standing"), arrays[2], arrays[3]),
+    }
 
 
 def _whole(header: Mapping[str, Any], name: str) -> int:

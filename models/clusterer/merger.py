@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from models.clusterer import names, segmentation
@@ -11,6 +13,7 @@ from models.clusterer.grid import CLIP, GRID, Scale, quantise_clipped
 from models.clusterer.model import Model
 from models.clusterer.rebalance import drop_vanished, follow_scale, rebalance
 from models.clusterer.references import References, Sums, nearest
+from models.clusterer.review import NOTHING
 from models.clusterer.segmentation import Segmentation
 from models.events import F64, I64
 
@@ -20,6 +23,10 @@ DRIFT_POWER = 6.0
 """The decay is multiplied by rise⁻⁶ ..."""
 DRIFT_FLOOR = 0.02
 """... but no further than this."""
+DRIFT_OVER = 0.8
+"""Forgetting from which a drift is over."""
+DRIFT_GAIN = 0.1
+"""Under drift the gain asked of a fresh clustering falls with the forgetting, but no further than this."""
 DRIFT_ROWS = 200
 """Fewest rows of an epoch whose error counts as evidence of drift."""
 SMOOTHING = 0.3
@@ -95,6 +102,7 @@ class Merger:
         self._positions = dict(model.positions) if model is not None else {}
         self._raw: list[F64] = []
         self._sums: Sums | None = None
+        self._review = NOTHING
         self.pending = 0
         """Rows merged since the last version."""
 
@@ -126,6 +134,7 @@ class Merger:
             self._merge_points(delta.base_version, delta.points)
         elif delta.raw is not None and len(delta.raw):
             self._merge_raw(delta.raw)
+        self._review = self._review.plus(delta.review)
         self.pending += delta.rows
         return True
 
@@ -146,7 +155,7 @@ class Merger:
         else:
             model = self._next(self._model)
         self._model = self._published = model
-        self._raw, self._sums, self.pending = [], None, 0
+        self._raw, self._sums, self._review, self.pending = [], None, NOTHING, 0
         return model
 
     def _merge_raw(self, rows: F64) -> None:
@@ -188,12 +197,13 @@ class Merger:
         next_number = 1 if past is None else past.next_number
         rng = np.random.default_rng([self.seed, version])
         found = segmentation.first(references, self.n_clusters, next_number, numbers, rng)
-        return self._built(version, scale, references, found, rows=len(rows), error=0.0)
+        return self._built(version, scale, references, found, len(rows), error=0.0, forgetting=1.0)
 
     def _next(self, model: Model) -> Model:
         references, error = model.references(), model.error
+        forgetting = _relaxed(model.forgetting)
         if self._sums is not None:
-            factor, error = self._memory(self._sums, error)
+            factor, forgetting, error = self._memory(self._sums, error, forgetting)
             references.sums = references.sums.decayed(factor)
             references.sums.add(self._sums)
         references.to_means()
@@ -206,26 +216,38 @@ class Merger:
         rebalance(references, self.n_micro)
         previous = Segmentation(centres, model.counts, model.numbers, model.lineage, model.next_number)
         rng = np.random.default_rng([self.seed, model.version + 1])
-        found = segmentation.following(references, self.n_clusters, previous, self.recluster_gain, rng)
-        return self._built(model.version + 1, scale, references, found, model.rows + self.pending, error)
+        gain = self.recluster_gain * max(forgetting, DRIFT_GAIN)
+        found = segmentation.following(references, self.n_clusters, previous, gain, rng)
+        rows = model.rows + self.pending
+        return self._built(model.version + 1, scale, references, found, rows, error, forgetting)
 
-    def _memory(self, pending: Sums, smoothed: float) -> tuple[float, float]:
-        """Return the decay factor of what was known, shortened on drift, and the new smoothed error."""
+    def _memory(self, pending: Sums, smoothed: float, forgetting: float) -> tuple[float, float, float]:
+        """Return the decay factor of what was known, its share due to drift, and the new smoothed error."""
         rows = float(pending.count.sum())
         factor = 0.5 ** (rows / self.half_life) if self.half_life else 1.0
         error = float(pending.second.sum()) / max(rows, 1.0)
         if smoothed > 0 and rows >= DRIFT_ROWS and error > DRIFT_FROM * smoothed:
-            factor *= max((error / smoothed) ** -DRIFT_POWER, DRIFT_FLOOR)
-        factor = round(factor * DECAY_STEPS) / DECAY_STEPS
-        return factor, error if smoothed <= 0 else (1 - SMOOTHING) * smoothed + SMOOTHING * error
+            forgetting = min(forgetting, max((error / smoothed) ** -DRIFT_POWER, DRIFT_FLOOR))
+        forgetting = round(forgetting * DECAY_STEPS) / DECAY_STEPS
+        factor = round(factor * forgetting * DECAY_STEPS) / DECAY_STEPS
+        smooth = error if smoothed <= 0 else (1 - SMOOTHING) * smoothed + SMOOTHING * error
+        return factor, forgetting, smooth
 
     def _built(
-        self, version: int, scale: Scale, references: References, found: Segmentation, rows: int, error: float
+        self,
+        version: int,
+        scale: Scale,
+        references: References,
+        found: Segmentation,
+        rows: int,
+        error: float,
+        forgetting: float,
     ) -> Model:
         past = self._published
         held = {} if past is None else dict(zip(past.numbers.tolist(), past.names, strict=True))
         mean = (found.counts[:, None] * found.centres).sum(0) / max(float(found.counts.sum()), 1e-300)
-        labels = names.label(self.features, found.centres - mean, found.numbers, held)
+        said, profiles = names.spoken(self.features, found.centres - mean, references.moments()[1])
+        labels = names.label(said, profiles, found.numbers, held)
         return Model(
             version=version,
             features=self.features,
@@ -241,8 +263,16 @@ class Merger:
             next_number=found.next_number,
             rows=rows,
             error=error,
+            forgetting=forgetting,
             positions=dict(self._positions),
+            review=self._review,
+            standing=self._review if past is None else past.standing.plus(self._review),
         )
+
+
+def _relaxed(forgetting: float) -> float:
+    """Return what is left of the forgetting of the epoch before: the next ones forget too, ever less."""
+    return 1.0 if forgetting >= DRIFT_OVER else math.sqrt(forgetting)
 
 
 def _placed(part: Points, model: Model) -> tuple[I64, F64, F64, F64]:

@@ -13,6 +13,7 @@ from models.clusterer import layout
 from models.clusterer.grid import Scale, as_rows
 from models.clusterer.lineage import LineageEvent
 from models.clusterer.references import BLOCK, References, Sums, squared_distances
+from models.clusterer.review import NOTHING, Review
 from models.events import F64, I64
 
 NO_SEGMENT = 0
@@ -73,8 +74,14 @@ class Model:
     """Rows learned since the beginning."""
     error: float
     """Smoothed mean squared distance of a new row to its reference point; 0 when unknown."""
+    forgetting: float = 1.0
+    """Decay on top of the half-life that drift asked for in this version, above 0; 1 for no drift."""
     positions: Mapping[int, int] = field(default_factory=dict)
     """Partition to offset of the last delta that is part of this model."""
+    review: Review = NOTHING
+    """What deltas counted since the version before, by segment number."""
+    standing: Review = NOTHING
+    """What deltas counted since the beginning; never decayed."""
 
     def distances(self, rows: F64) -> F64:
         """Return the distances (n, k) of rows to the segment centres, the same bits for any batch size."""

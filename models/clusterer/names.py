@@ -7,13 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from models.clusterer.archetypes import ARCHETYPES, PHRASES
-from models.events import F64, I64
+from models.clusterer.archetypes import ALIKE, ARCHETYPES, NEEDS_MANY, PHRASES, TOLD_BY, Archetype
+from models.clusterer.rebalance import FLAT
+from models.events import F64, I64, Bool
 
 FITS = 0.6
 """Cosine from which an archetype gives its name."""
 HOLDS = 0.3
 """Cosine down to which a segment keeps the name it has."""
+HOLDS_AT = 0.7
+"""Share of the way an archetype asks for down to which a segment keeps its name."""
 LEANS = 0.1
 """Distance from the average customer that each main feature of a held name keeps, in standard deviations."""
 MAIN = 0.99
@@ -23,7 +26,7 @@ STANDS_OUT = 0.25
 NAME_PHRASES = 2
 TEXT_PHRASES = 4
 AVERAGE = "Average customers"
-_TEXTS = {one.name: one.text for one in ARCHETYPES}
+_NAMES = tuple(dict.fromkeys(one.name for one in ARCHETYPES))
 
 
 def label(
@@ -54,19 +57,42 @@ def label(
     return result
 
 
+def telling(features: tuple[str, ...], deviation: F64) -> Bool:
+    """Return which features (d,) may be spoken of: those that vary and rest on something that does."""
+    varies = deviation > FLAT
+    varying = {name for name, one in zip(features, varies, strict=True) if one}
+
+    def rests(name: str) -> bool:
+        needed = [other for other in TOLD_BY.get(name, ()) if other in features]
+        return not needed or any(other in varying for other in needed)
+
+    return varies & np.array([rests(name) for name in features], dtype=bool)
+
+
+def spoken(features: tuple[str, ...], profiles: F64, deviation: F64) -> tuple[tuple[str, ...], F64]:
+    """Return the features that may be spoken of, and the profiles (k, e) over them.
+
+    A feature that is unknown for most customers of a segment says nothing of it: its part is 0 there.
+    """
+    said = telling(features, deviation)
+    names = tuple(name for name, one in zip(features, said, strict=True) if one)
+    kept = profiles[:, said].copy()
+    for name, count in NEEDS_MANY.items():
+        if name in names and count in names:
+            kept[kept[:, names.index(count)] <= -STANDS_OUT, names.index(name)] = 0.0
+    return names, kept
+
+
 def direction(features: tuple[str, ...], name: str) -> F64:
     """Return the direction (d,) that a name speaks of, as a unit vector; zeros when it speaks of none.
 
     So does an archetype whose main features are not all there: without views nobody is a window shopper.
     """
     pattern = np.zeros(len(features))
-    archetype = next((one for one in ARCHETYPES if one.name == name), None)
+    archetype = _archetype(features, name)
     if archetype is not None:
-        if _main_features(archetype.pattern) <= set(features):
-            pattern = np.array(
-                [archetype.pattern.get(feature, 0.0) for feature in features], dtype=np.float64
-            )
-    else:
+        pattern = np.array([archetype.pattern.get(feature, 0.0) for feature in features], dtype=np.float64)
+    elif name not in _NAMES:
         said = set(name.split(" (b-", maxsplit=1)[0].lower().split(", "))
         for place, feature in enumerate(features):
             low, high = _phrases(feature)
@@ -75,8 +101,20 @@ def direction(features: tuple[str, ...], name: str) -> F64:
     return pattern / length if length > 0 else pattern
 
 
+def _archetype(features: tuple[str, ...], name: str) -> Archetype | None:
+    """Return the archetype of this name whose main features are all there."""
+    known = set(features)
+    named = (one for one in ARCHETYPES if one.name == name)
+    return next((one for one in named if _main_features(one.pattern) <= known), None)
+
+
 def _kept(features: tuple[str, ...], profile: F64, name: str | None) -> str | None:
-    return name if name is not None and _fit(profile, direction(features, name), LEANS) >= HOLDS else None
+    if name is None:
+        return None
+    unit, archetype = direction(features, name), _archetype(features, name)
+    if archetype is not None and float((profile * unit).sum()) < HOLDS_AT * archetype.least:
+        return None
+    return name if _fit(profile, unit, LEANS) >= HOLDS else None
 
 
 def _main_features(pattern: Mapping[str, float]) -> set[str]:
@@ -86,7 +124,7 @@ def _main_features(pattern: Mapping[str, float]) -> set[str]:
 
 def _fit(profile: F64, unit: F64, leaning: float) -> float:
     """Return the cosine, 0 when a main feature of `unit` does not lean that way by `leaning`."""
-    main = np.abs(unit) >= MAIN * np.abs(unit).max()
+    main = np.abs(unit) >= MAIN * np.abs(unit).max(initial=0.0)
     if (profile[main] * np.sign(unit[main]) < leaning).any():
         return 0.0
     return _cosine(profile, unit)
@@ -100,12 +138,17 @@ def _cosine(profile: F64, unit: F64) -> float:
 def _with_archetypes(
     features: tuple[str, ...], profiles: F64, names: list[str | None], open_places: list[int]
 ) -> list[str | None]:
-    free = [one.name for one in ARCHETYPES if one.name not in names]
-    if not free or not open_places:
+    free = [name for name in _NAMES if name not in names]
+    if not free or not open_places or not features:
         return names
-    units = [direction(features, name) for name in free]
+    units = np.array([direction(features, name) for name in free])
     fit = np.array([[_fit(profiles[place], unit, STANDS_OUT) for unit in units] for place in open_places])
     fit[fit < FITS] = 0.0
+    along = profiles[open_places] @ units.T
+    kinds = [_archetype(features, name) for name in free]
+    fit[along < np.array([0.0 if one is None else one.least for one in kinds])] = 0.0
+    strength = np.array([0.0 if one is None else one.strength for one in kinds])
+    fit += np.where(fit > 0, strength * along, 0.0)
     result = list(names)
     for row, column in zip(*linear_sum_assignment(-fit), strict=True):
         if fit[row, column] > 0:
@@ -118,8 +161,19 @@ def _standing_out(features: tuple[str, ...], profile: F64) -> list[str]:
     return [_phrases(features[i])[int(profile[i] > 0)] for i in order if abs(profile[i]) >= STANDS_OUT]
 
 
+def _varied(features: tuple[str, ...], profile: F64) -> list[str]:
+    """Return the phrases that stand out, of features that say much the same only the strongest."""
+    heard: set[str] = set()
+    phrases = []
+    for i in np.argsort(-np.abs(profile), kind="stable"):
+        if abs(profile[i]) >= STANDS_OUT and features[i] not in heard:
+            heard.update(*(group for group in ALIKE if features[i] in group))
+            phrases.append(_phrases(features[i])[int(profile[i] > 0)])
+    return phrases
+
+
 def _descriptive(features: tuple[str, ...], profile: F64, number: int, taken: set[str]) -> str:
-    phrases = _standing_out(features, profile)
+    phrases = _varied(features, profile)
     for length in range(NAME_PHRASES, max(NAME_PHRASES, len(phrases)) + 1):
         name = _sentence(phrases[:length]) or AVERAGE
         if name not in taken and length <= NAME_PHRASES + 1:
@@ -134,7 +188,8 @@ def _description(features: tuple[str, ...], profile: F64, name: str) -> str:
         if phrases
         else "Close to the average customer."
     )
-    return f"{_TEXTS[name]} {compared}" if name in _TEXTS else compared
+    archetype = _archetype(features, name)
+    return compared if archetype is None else f"{archetype.text} {compared}"
 
 
 def _sentence(phrases: list[str]) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 from models.clusterer.grid import quantise_clipped
 from models.events import F64, I64
 
+SEARCHED = 256
+"""Rows searched at a time: their scores against a hundred points stay in the second-level cache."""
 BLOCK = 1024
 """Rows handled at a time; keeps the temporary matrices in the cache."""
 
@@ -23,11 +25,19 @@ def squared_distances(rows: F64, points: F64) -> F64:
 
 
 def nearest(rows: F64, points: F64) -> I64:
-    """Return for each row (n, d) the index of the nearest of points (m, d), the first among equals."""
-    score: F64 = rows @ points.T
-    score *= -2.0
-    score += np.einsum("ij,ij->i", points, points)
-    return score.argmin(axis=1)
+    """Return for each row (n, d) the index of the nearest of points (m, d), the first among equals.
+
+    The nearest has the largest z·p - |p|²/2; a column of ones makes that one product, exact when rows and
+    points are on the grid.
+    """
+    n, d = rows.shape
+    lifted, weights = np.empty((n, d + 1)), np.empty((d + 1, len(points)))
+    lifted[:, :d], lifted[:, d] = rows, 1.0
+    weights[:d], weights[d] = points.T, np.einsum("ij,ij->i", points, points) * -0.5
+    label = np.empty(n, dtype=np.int64)
+    for start in range(0, n, SEARCHED):
+        (lifted[start : start + SEARCHED] @ weights).argmax(axis=1, out=label[start : start + SEARCHED])
+    return label
 
 
 def binned(label: I64, weights: F64, size: int) -> F64:

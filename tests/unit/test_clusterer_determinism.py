@@ -28,9 +28,9 @@ def merged(model: Model, *parts: F64, batch: int = 1000) -> Model:
     return merger.advance()
 
 
-@pytest.mark.parametrize("batch", [1, 7, 100, 1000])
+@pytest.mark.parametrize("batch", [1, 7, 100, 1000, 5000])
 def test_batch_size_changes_no_byte(batch: int) -> None:
-    """The estimator gives the same model for every batch size, over warm-up and several versions."""
+    """Models and labels are the same for every batch size: epochs end at exact rows, also within a batch."""
     whole, cut = (SegmentClusterer(warmup=500, epoch=600) for _ in range(2))
     whole.learn_many(ROWS)
     for start in range(0, len(ROWS), batch):
@@ -40,6 +40,22 @@ def test_batch_size_changes_no_byte(batch: int) -> None:
     assert cut.model is not None
     assert whole.model.version == 4
     assert whole.model.to_bytes() == cut.model.to_bytes()
+    labels = [cut.predict_many(ROWS[start : start + batch]) for start in range(0, len(ROWS), batch)]
+    assert whole.predict_many(ROWS).tolist() == np.concatenate(labels).tolist()
+
+
+def test_row_order_within_an_epoch_changes_no_byte() -> None:
+    """The estimator gives the same bytes for any order of the rows between two versions."""
+    rng = np.random.default_rng(2)
+    plain, shuffled = (SegmentClusterer(warmup=500, epoch=600) for _ in range(2))
+    for part in np.split(ROWS[:2300], [500, 1100, 1700]):
+        plain.learn_many(part)
+        shuffled.learn_many(rng.permutation(part))
+
+    assert plain.model is not None
+    assert shuffled.model is not None
+    assert plain.model.version == 4
+    assert plain.model.to_bytes() == shuffled.model.to_bytes()
 
 
 @pytest.mark.parametrize("batch", [1, 7, 100, 1000])
@@ -88,12 +104,13 @@ rng = np.random.default_rng(1)
 clusterer = SegmentClusterer(n_clusters=3, n_micro=32, warmup=200, epoch=200)
 for row in rng.normal(size=(700, 5)) + rng.integers(0, 3, (700, 1)) * 4.0:
     clusterer.learn_one(dict(zip(("trend", "orders_total", "days_known", "views", "money"), row.tolist())))
-print(clusterer.model.version, clusterer.model.digest)
+labels = clusterer.predict_many(rng.normal(size=(50, 5)))
+print(clusterer.model.version, clusterer.model.digest, labels.tolist())
 """
 
 
 def test_hash_seed_changes_no_byte() -> None:
-    """Two processes with other PYTHONHASHSEED print the same digest."""
+    """Three processes with other PYTHONHASHSEED print the same digest and labels."""
     printed = {
         subprocess.run(
             [sys.executable, "-c", PROGRAM],
@@ -106,7 +123,7 @@ def test_hash_seed_changes_no_byte() -> None:
             text=True,
             check=True,
         ).stdout
-        for seed in ("0", "1234")
+        for seed in ("0", "1234", "987654")
     }
 
     assert len(printed) == 1

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from models.clusterer import LineageEvent, LineageKind, Model
-from models.clusterer.archetypes import ARCHETYPES, PHRASES
+from models.clusterer.archetypes import ARCHETYPES, PHRASES, Archetype
 from models.clusterer.identity import carried, lineage, numbered, overlap
-from models.clusterer.names import AVERAGE, label
+from models.clusterer.names import AVERAGE, label, spoken
 from models.clusterer.references import References, Sums
 from models.clusterer.segmentation import Segmentation, following
 from tests.clusterer_samples import FEATURES, deltas_of, first_model, mixture
@@ -145,14 +145,54 @@ def next_version(model: Model, rows: np.ndarray) -> Model:
     return merger.advance()
 
 
-@pytest.mark.parametrize("archetype", ARCHETYPES, ids=lambda one: str(one.name))
-def test_each_archetype_is_recognised(archetype: object) -> None:
-    """A segment in the direction of an archetype gets its name and its sentence."""
-    kind = next(one for one in ARCHETYPES if one is archetype)
-    ((name, text),) = label(NAMED, profile(**dict(kind.pattern))[None] * 1.2, np.array([4]), {})
+@pytest.mark.parametrize("archetype", ARCHETYPES, ids=lambda one: f"{one.name}: {one.text}")
+def test_each_archetype_is_recognised(archetype: Archetype) -> None:
+    """A segment that lies far enough in the direction of an archetype gets its name and its sentence."""
+    features = tuple(archetype.pattern)
+    centre = np.array(list(archetype.pattern.values())) * max(1.2, archetype.least)
+    others = np.array([1.5 * centre]) if archetype.least else np.empty((0, len(features)))
+    found = label(features, np.vstack([centre, others]), np.arange(4, 5 + len(others)), {})
 
-    assert name == kind.name
-    assert text.startswith(kind.text)
+    assert found[0][0] == archetype.name
+    assert found[0][1].startswith(archetype.text)
+    assert [name for name, _ in found[1:]] == ["Champions"] * len(others)
+
+
+def test_a_name_that_asks_for_much_goes_when_little_is_left() -> None:
+    """Top customers who are no longer far above the others are called something else."""
+    features = ("orders_total", "orders_half90d", "money_half90d")
+    held = {7: "Top customers"}
+    names = [label(features, np.full((1, 3), size), np.array([7]), held)[0][0] for size in (3.0, 1.0)]
+
+    assert names == ["Top customers", "Champions"]
+
+
+def test_orders_alone_are_no_visits() -> None:
+    """Where nothing was viewed, sessions and bounces are not spoken of, nor what is constant or unknown."""
+    features = ("orders_total", "order_gap_days", "sessions_total", "bounce_share", "views_half30d", "trend")
+    profiles = np.array([[2.0, 1.0, 3.0, -2.0, 0.0, 0.0], [-1.0, -3.0, -1.0, 1.0, 0.0, 0.0]])
+    without = spoken(features, profiles, np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0]))
+    with_views = spoken(features, profiles, np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.0]))
+
+    assert without[0] == ("orders_total", "order_gap_days")
+    assert without[1].tolist() == [[2.0, 1.0], [-1.0, 0.0]]
+    assert with_views[0] == features[:5]
+    assert spoken(("sessions_total",), profiles[:, :1], np.ones(1))[0] == ("sessions_total",)
+
+
+def test_where_nothing_may_be_said_all_are_average() -> None:
+    """Without a feature that varies, segments are average ones, whatever they were called before."""
+    found = label((), np.empty((2, 0)), np.array([1, 2]), {1: "Champions"})
+
+    assert [name for name, _ in found] == [AVERAGE, f"{AVERAGE} (b-2)"]
+
+
+def test_a_descriptive_name_says_nothing_twice() -> None:
+    """Sessions and clicks say much the same; a name speaks of the stronger one."""
+    features = ("sessions_total", "clicks_half30d", "bounce_share")
+    ((name, _),) = label(features, np.array([[1.1, 1.0, 0.9]]), np.array([1]), {})
+
+    assert name == "Many sessions, many bounces"
 
 
 def test_names_are_unique() -> None:
@@ -186,10 +226,11 @@ def test_unknown_features_are_named_as_they_are() -> None:
 
 def test_an_archetype_needs_its_main_features() -> None:
     """Where no view is known nobody is called a window shopper, however few orders there are."""
-    known = ("orders_half90d", "money_half90d")
-    ((name, _),) = label(known, np.array([[-1.0, -1.0]]), np.array([1]), {})
+    known = ("orders_total", "bounce_share")
+    ((name, _),) = label(known, np.array([[-0.5, -1.0]]), np.array([1]), {2: "Window shoppers"})
 
-    assert name == "Few recent orders, low recent spend"
+    assert name == "Few bounces, few orders"
+    assert label(known, np.array([[-0.5, -1.0]]), np.array([1]), {1: "Window shoppers"})[0][0] == name
 
 
 def test_a_name_does_not_stay_when_it_is_no_longer_true() -> None:

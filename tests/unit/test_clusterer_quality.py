@@ -24,29 +24,44 @@ def test_mixture_is_found(seed: int) -> None:
 
 
 def test_numbers_are_stable_on_a_stationary_stream() -> None:
-    """Versions on a stationary stream move at most one in a thousand fixed rows to another number."""
+    """Each version on a stationary stream moves at most one in a thousand fixed rows to another number."""
     rows, _ = mixture(4, 9000)
     probe = rows[:1000]
     clusterer = SegmentClusterer(warmup=500, epoch=1000)
-    clusterer.learn_many(rows[:2500])
+    clusterer.learn_many(rows[:1500])
     before = clusterer.predict_many(probe)
-    clusterer.learn_many(rows[2500:])
+    for start in range(1500, 9000, 1000):
+        clusterer.learn_many(rows[start : start + 1000])
+        after = clusterer.predict_many(probe)
+        assert float((before != after).mean()) <= 0.001
+        before = after
 
     assert clusterer.model is not None
     assert clusterer.model.version == 9
-    assert float((before != clusterer.predict_many(probe)).mean()) <= 0.001
+    assert clusterer.model.forgetting == 1.0
 
 
-def test_jumping_groups_are_followed() -> None:
-    """After three of eight groups have jumped, five epochs find them again, whatever the half-life."""
-    rows, group = mixture(5, 12_000)
-    units = rows.std(0)
-    later = np.arange(len(rows)) >= 6000
-    rows[later & (group < 3)] += np.array([3.0, -3.0, 2.0, 3.0, -2.0, 3.0]) * units
+@pytest.mark.parametrize("seed", [5, 8, 9, 12])
+def test_jumping_groups_are_followed(seed: int) -> None:
+    """After three of eight groups have jumped, four epochs find them again (ARI >= .99) at any half-life.
+
+    Rows of before stayed in the sums of the epoch in which the jump fell and held centres back for ever
+    (.985 after eight epochs) until the epochs after a drift forgot too.
+    """
+    rows, group = mixture(seed, 13_000)
+    later = np.arange(len(rows)) >= 8000
+    shift = np.random.default_rng(seed).normal(size=(3, rows.shape[1]))
+    shift *= 4.0 / np.linalg.norm(shift, axis=1)[:, None]
+    for jumping in range(3):
+        rows[later & (group == jumping)] += shift[jumping] * rows.std(0)
     clusterer = SegmentClusterer(warmup=500, epoch=1000)
-    clusterer.learn_many(rows[:11_000])
+    clusterer.learn_many(rows[:12_000])
+    window = rows[12_000:]
+    standard = (window - window.mean(0)) / window.std(0)
+    label = clusterer.predict_many(window)
 
-    assert adjusted_rand(group[11_000:], clusterer.predict_many(rows[11_000:])) >= 0.98
+    assert adjusted_rand(group[12_000:], label) >= 0.99
+    assert partition_cost(standard, label) <= 1.01 * batch_cost(standard, 8, seed, runs=3)
 
 
 def test_scale_of_early_rows_is_corrected() -> None:
