@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process tells its supervisor; only a worker's 1 and 3 are worth a restart."""
+    """What the process tells its supervisor; only a worker's 1, 3 and 6 are worth a restart."""
 
     DONE = 0
     NO = 1
@@ -16,6 +16,8 @@ class ExitCode(IntEnum):
     INPUT_FILE = 4
     INTERLOCK = 5
     """Refused: going on would do harm; the message names the setting or command that allows it."""
+    INVARIANT = 6
+    """An invariant is broken: a worker stopped dead rather than write what does not add up."""
     STOPPED = 130
     """Stopped by the user; resumable."""
 
@@ -51,3 +53,9 @@ class InterlockError(LiveSegmentsError):
     """An action is refused because it would do harm, unless it is explicitly allowed."""
 
     exit_code = ExitCode.INTERLOCK
+
+
+class InvariantError(LiveSegmentsError):
+    """An invariant is broken: an input record was lost, doubled or never accounted for."""
+
+    exit_code = ExitCode.INVARIANT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,13 +54,32 @@ class Slab:
         """
         free = self._free.setdefault(partition, [])
         if not free:
-            page = self._take_page()
-            self._pages.setdefault(partition, []).append(page)
-            self._keys[page] = [None] * PAGE_ROWS
+            page = self._add_page(partition, [None] * PAGE_ROWS)
             free.extend(range((page + 1) * PAGE_ROWS - 1, page * PAGE_ROWS - 1, -1))
         row = free.pop()
         self._keys[row // PAGE_ROWS][row % PAGE_ROWS] = key
         return row
+
+    def new_many(self, partition: int, keys: Sequence[bytes]) -> list[int]:
+        """Return the numbers of fresh, zeroed rows for customers of the partition, one each.
+
+        Raises:
+            MemoryError: the slab's capacity is used up.
+        """
+        begun = min(len(self._free.get(partition, ())), len(keys))
+        rows = [self.new(partition, key) for key in keys[:begun]]
+        whole = begun + (len(keys) - begun) // PAGE_ROWS * PAGE_ROWS
+        for start in range(begun, whole, PAGE_ROWS):
+            page = self._add_page(partition, list(keys[start : start + PAGE_ROWS]))
+            rows.extend(range(page * PAGE_ROWS, (page + 1) * PAGE_ROWS))
+        rows.extend(self.new(partition, key) for key in keys[whole:])
+        return rows
+
+    def _add_page(self, partition: int, keys: list[bytes | None]) -> int:
+        page = self._take_page()
+        self._pages.setdefault(partition, []).append(page)
+        self._keys[page] = keys
+        return page
 
     def _take_page(self) -> int:
         if self._free_pages:

@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Callable, Sequence
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from models.names import NAMESPACES
 from models.profiles import COLD_BYTES, HOT_BYTES, SCHEMA_VERSION
@@ -53,6 +56,8 @@ class Meta(msgspec.Struct, kw_only=True):
     """Events ignored because their id was known."""
     erased: int = 0
     """Events ignored because their customer was erased later than they happened."""
+    inputs: dict[str, list[int]] | None = None
+    """By input topic: records delivered, and of those counted, dead, duplicates, erased."""
 
 
 def encode_meta(meta: Meta) -> bytes:
@@ -101,16 +106,37 @@ def decode_erased(value: bytes) -> tuple[int, int]:
     return before_ms, sequence
 
 
-def check_block(value: bytes, *, hot: bool) -> None:
-    """Check version and length of a block.
+Upgrade = Callable[[bytes, bool], bytes]
+"""Makes of a block (with its version byte; true: hot) the block of the next version."""
+UPGRADES: dict[int, Upgrade] = {}
+"""By the schema version that is read. Whoever changes the row's format puts the way from the version before
+in here: a restore then reads old rows too, each step by step up to the present version. A row is written in
+the present version when its customer changes next, so an entry stays for as long as such changelogs do."""
+
+
+def decode_blocks(values: Sequence[bytes], *, hot: bool) -> NDArray[np.uint8]:
+    """Return the contents of blocks, a line for each.
 
     Raises:
-        LiveSegmentsError: the block was written by another version of the format.
+        LiveSegmentsError: a block was written in a version of the format that is not known here.
     """
-    expected = (HOT_BYTES if hot else COLD_BYTES) + 1
-    if value[0] != SCHEMA_VERSION or len(value) != expected:
+    size = (HOT_BYTES if hot else COLD_BYTES) + 1
+    joined = b"".join(values)
+    if set(map(len, values)) != {size} or joined[::size].count(VERSION_BYTE) != len(values):
+        joined = b"".join([_present(value, size, hot=hot) for value in values])
+    return np.frombuffer(joined, np.uint8).reshape(-1, size)[:, 1:]
+
+
+def _present(value: bytes, size: int, *, hot: bool) -> bytes:
+    """Return a block as the present version writes it."""
+    block = value
+    while block and block[0] != SCHEMA_VERSION and (upgrade := UPGRADES.get(block[0])):
+        block = upgrade(block, hot)
+    if block[:1] != VERSION_BYTE or len(block) != size:
+        version = value[0] if value else "none"
         raise LiveSegmentsError(
-            f"the changelog holds rows of schema version {value[0]} ({len(value)} bytes), this program "
-            f"writes version {SCHEMA_VERSION} ({expected} bytes): use the program that wrote them, or start "
-            "a new LIVE_SEGMENTS_APP_ID and replay the inputs"
+            f"the changelog holds rows of schema version {version} ({len(value)} bytes), this program writes "
+            f"version {SCHEMA_VERSION} ({size} bytes): use the program that wrote them, or start a new "
+            "LIVE_SEGMENTS_APP_ID and replay the inputs"
         )
+    return block

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -29,6 +30,31 @@ BUFFER_LEAST = 1_000
 """A topic of a partition buffers at least this many records before it is paused."""
 FRESH_MS = 5_000
 """The end of a topic is known if the broker answered within this time."""
+
+
+class Sink(Protocol):
+    """What takes in the fetched records of a topic partition: a part, or the merger."""
+
+    @property
+    def epoch(self) -> int:
+        """Grows at each activation."""
+        ...
+
+    def accepts(self, epoch: int) -> bool:
+        """Return whether what was fetched in that epoch may be taken in."""
+        ...
+
+    def fetched_to(self, topic: int) -> int:
+        """Return the position that the topic's next piece must start at."""
+        ...
+
+    def skip(self, topic: int, position: int) -> None:
+        """Continue a topic at a later position."""
+        ...
+
+    def add(self, topic: int, got: Fetched, now_s: float) -> None:
+        """Take in a piece."""
+        ...
 
 
 class Collector:
@@ -57,18 +83,28 @@ class Collector:
             await fetch.wait_for_records(client, FETCH_TIMEOUT_S)
             drained = fetch.drain(client, self._wanted)
         now_s = time.monotonic()
-        parts = self._ownership.parts
-        owned = {tp: (parts[tp.partition], parts[tp.partition].epoch) for tp in drained if self._is_input(tp)}
-        for tp, got in drained.items():
-            if self._merge_part is not None and not self._is_input(tp):
-                self._merge_part.add(got)
-            else:
-                await self._add(client, tp, got, now_s, *owned[tp])
+        await self.take_in(client, drained, now_s)
         self._steer(client)  # before the fetcher's next turn, so that it asks for no more of what is full
         self._learn_ends(client, now_s)
 
-    def _is_input(self, tp: TopicPartition) -> bool:
-        return self._merge_part is None or tp != self._merge_part.source
+    async def take_in(
+        self, client: AIOKafkaConsumer, drained: Mapping[TopicPartition, Fetched], now_s: float
+    ) -> None:
+        """Hand on what was drained just now; what a rebalance makes stale meanwhile is fetched again.
+
+        Raises:
+            InterlockError: a topic was deleted and made anew.
+            OutOfStepError: records are missing.
+        """
+        taken = [(tp, got, sink := self._sink(tp), sink.epoch) for tp, got in drained.items()]
+        for tp, got, sink, epoch in taken:
+            await self._add(client, tp, got, now_s, sink, epoch)
+
+    def _sink(self, tp: TopicPartition) -> Sink:
+        """Return who gets what was fetched; there is somebody, as it was wanted just now."""
+        if self._merge_part is not None and tp == self._merge_part.source and self._merge_part.life:
+            return self._merge_part.life
+        return self._ownership.parts[tp.partition]
 
     def _wanted(self, tp: TopicPartition) -> bool:
         """Return whether the partition may be drained, asked at the very moment it would be."""
@@ -100,19 +136,22 @@ class Collector:
         tp: TopicPartition,
         got: Fetched,
         now_s: float,
-        part: Part,
+        sink: Sink,
         epoch: int,
     ) -> None:
-        """Buffer what was fetched, unless the part was lost or opened anew since: it is fetched again."""
-        topic = self._numbers[tp.topic]
-        if not part.accepts(epoch):
+        """Buffer what was fetched, unless the part was lost or opened anew since: it is fetched again.
+
+        A rebalance may come between whenever a gap, of this piece or of one before it, is being explained.
+        """
+        topic = self._numbers.get(tp.topic, 0)
+        if not sink.accepts(epoch):
             return
-        if got.start != part.aligner.end(topic):
-            await self._explain_gap(client, tp, part.aligner.end(topic), got.start)
-            if not part.accepts(epoch):
+        if got.start != sink.fetched_to(topic):
+            await self._explain_gap(client, tp, sink.fetched_to(topic), got.start)
+            if not sink.accepts(epoch):
                 return
-            part.aligner.skip(topic, got.start)
-        part.aligner.add(topic, got, now_s)
+            sink.skip(topic, got.start)
+        sink.add(topic, got, now_s)
 
     async def _explain_gap(
         self, client: AIOKafkaConsumer, tp: TopicPartition, expected: int, start: int

@@ -74,7 +74,7 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.ownership: Ownership = self.app.ownership
-        self.ownership.consumer = self
+        self.ownership.performer.consumer = self
         self.merge_part = self.app.merge_part
         if self.merge_part is not None:
             self.merge_part.consumer = self

@@ -1,15 +1,17 @@
 """Read fetched records as columns, straight from aiokafka's fetcher.
 
 aiokafka builds an object for each record, which is half the cost of a no-op worker. `drain` walks the
-record batches itself. It relies on the fetcher's insides, hence the pinned version; aborted
-transactions and markers are told apart as `PartitionRecords` does. It is synchronous: whoever calls it
-decides at that very moment which partitions may be drained, so no rebalance comes between.
+record batches itself, and keeps no list of a batch's records: so many objects at once set off the garbage
+collector, which costs half as much again. It relies on the fetcher's insides, hence the pinned version;
+aborted transactions and markers are told apart as `PartitionRecords` does. It is synchronous: whoever calls
+it decides at that very moment which partitions may be drained, so no rebalance comes between.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -41,8 +43,43 @@ def drain(
     Raises:
         KafkaError: the broker refused a fetch (authorization, a record beyond the fetch size, CRC).
     """
+    return {tp: _columns(answer) for tp, answer in _answers(consumer, wanted)}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A fetch answer, positions [start, end): the batches that hold records for us, still compressed."""
+
+    start: int
+    end: int
+    batches: list[Any]
+
+    def pairs(self) -> Iterator[tuple[list[bytes | None], list[bytes | None]]]:
+        """Decode batch after batch; yields the keys and the values of each."""
+        for batch in self.batches:
+            keys: list[bytes | None] = []
+            values: list[bytes | None] = []
+            whole = batch.base_offset >= self.start
+            for record in batch:
+                if whole or record.offset >= self.start:
+                    keys.append(record.key)
+                    values.append(record.value)
+            yield keys, values
+
+
+def drain_compressed(consumer: AIOKafkaConsumer, wanted: TopicPartition) -> Answer | None:
+    """Take what is fetched of a partition and move its position behind it: fetching goes on meanwhile.
+
+    Raises:
+        KafkaError: as `drain`.
+    """
+    return next((answer for _, answer in _answers(consumer, wanted.__eq__)), None)
+
+
+def _answers(
+    consumer: AIOKafkaConsumer, wanted: Callable[[TopicPartition], bool]
+) -> Iterator[tuple[TopicPartition, Answer]]:
     fetcher = consumer._fetcher  # noqa: SLF001 - see the module
-    drained: dict[TopicPartition, Fetched] = {}
     for tp in list(fetcher._records):  # noqa: SLF001 - see the module
         result = fetcher._records[tp]  # noqa: SLF001 - see the module
         if not wanted(tp):
@@ -52,27 +89,38 @@ def drain(
         if type(result) is not FetchResult:
             result.check_raise()
         elif result.check_assignment(tp) and result.has_more():
-            drained[tp] = _columns(tp, result._partition_records)  # noqa: SLF001 - see the module
+            answer = _answer(tp, result._partition_records)  # noqa: SLF001 - see the module
             result._update_position()  # noqa: SLF001 - see the module
-    return drained
+            yield tp, answer
 
 
-def _columns(tp: TopicPartition, part: Any) -> Fetched:
-    """Return all records of a fetch answer; control batches and aborted ones are holes."""
-    position = part.next_fetch_offset
-    got = Fetched(position, position)
+def _answer(tp: TopicPartition, part: Any) -> Answer:
+    """Return a fetch answer's batches; control batches and aborted ones are holes."""
+    start = position = part.next_fetch_offset
+    batches = []
     while part._records.has_next():  # noqa: SLF001 - see the module
         batch = part._records.next_batch()  # noqa: SLF001 - see the module
         if part._check_crcs and not batch.validate_crc():  # noqa: SLF001 - see the module
             raise CorruptRecordException(f"Invalid CRC - {tp}")
         if not _is_skipped(part, batch):
-            records = [record for record in batch if record.offset >= position]
-            got.offsets += [record.offset for record in records]
-            got.timestamps += [record.timestamp for record in records]
-            got.keys += [record.key for record in records]
-            got.values += [record.value for record in records]
+            batches.append(batch)
         position = batch.next_offset
-    got.end = part.next_fetch_offset = position
+    part.next_fetch_offset = position
+    return Answer(start, position, batches)
+
+
+def _columns(answer: Answer) -> Fetched:
+    """Return all records of a fetch answer."""
+    got = Fetched(answer.start, answer.end)
+    offsets, timestamps, keys, values = got.offsets, got.timestamps, got.keys, got.values
+    for batch in answer.batches:
+        whole = batch.base_offset >= answer.start
+        for record in batch:
+            if whole or record.offset >= answer.start:
+                offsets.append(record.offset)
+                timestamps.append(record.timestamp)
+                keys.append(record.key)
+                values.append(record.value)
     return got
 
 

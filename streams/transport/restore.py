@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable
 from typing import cast
 
@@ -11,12 +13,15 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
 
 from streams.settings import Settings
 from streams.transport import fetch
-from streams.transport.alignment import Fetched
 from streams.transport.clients import new_reader
 from streams.transport.ports import EnginePort
 
-PIECE = 5_000
-"""Records applied at once; the event loop runs between two pieces."""
+log = logging.getLogger(__name__)
+
+PIECE = 1_000
+"""Records decoded and applied at once, or one batch if that has more; the event loop runs in between."""
+SAY_EVERY_S = 5.0
+"""A restore that takes long says in the log how far it is."""
 Progress = Callable[[int, int], None]
 
 
@@ -42,35 +47,51 @@ async def restore(
     reader = new_reader(settings, committed=transactions)
     await reader.start()
     try:
-        reader.assign([topic])
+        # assigned before, it would fetch from the beginning at once, and the seek would throw that away
         begin, end = await _bounds(reader, topic, transactions=transactions)
+        reader.assign([topic])
         reader.seek(topic, begin)
         count, at = 0, begin
+        started = said = time.monotonic()
         while at < end:
-            got = fetch.drain(reader, topic.__eq__).get(topic)
+            got = fetch.drain_compressed(reader, topic)
             if got is None:
                 await fetch.wait_for_records(reader, 0.2)
                 continue
             at = got.end
-            await _apply(engine, partition, got)
-            count += len(got.offsets)
-            progress(count, count + max(0, end - at))
+            count += await _apply(engine, partition, got)
+            total = count + max(0, end - at)
+            progress(count, total)
+            if time.monotonic() - said >= SAY_EVERY_S:
+                said = time.monotonic()
+                log.info("partition %d: restored %d of about %d changelog records", partition, count, total)
+        took_s = time.monotonic() - started
+        log.info("partition %d: %d changelog records, %.0f/s", partition, count, count / max(took_s, 1e-3))
         return count
     finally:
         await reader.stop()
 
 
-async def _apply(engine: EnginePort, partition: int, got: Fetched) -> None:
-    for start in range(0, len(got.keys), PIECE):
-        keys, values = got.keys[start : start + PIECE], got.values[start : start + PIECE]
-        engine.restore(
-            partition, cast("list[bytes]", keys), values
-        )  # a compacted topic refuses records without key
-        await asyncio.sleep(0)
+async def _apply(engine: EnginePort, partition: int, got: fetch.Answer) -> int:
+    """Decode and apply an answer, piece by piece; returns the number of its records."""
+    keys: list[bytes] = []
+    values: list[bytes | None] = []
+    count = 0
+    for more_keys, more_values in got.pairs():
+        keys += cast("list[bytes]", more_keys)  # a compacted topic refuses records without key
+        values += more_values
+        if len(keys) >= PIECE:
+            engine.restore(partition, keys, values)
+            count += len(keys)
+            keys, values = [], []
+            await asyncio.sleep(0)
+    engine.restore(partition, keys, values)
+    return count + len(keys)
 
 
 async def _bounds(reader: AIOKafkaConsumer, topic: TopicPartition, *, transactions: bool) -> tuple[int, int]:
     """Return the first and the end offset of what is committed, once nothing is undecided any more."""
+    await reader._client.set_topics([topic.topic])  # noqa: SLF001 - else its leader is not known
     begin = (await reader.beginning_offsets([topic]))[topic]
     if not transactions:
         return begin, (await reader.end_offsets([topic]))[topic]

@@ -55,8 +55,7 @@ class Transactor:
         if offsets:  # an empty dict is refused
             stored = {tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
             await self._producer.send_offsets_to_transaction(stored, self._group)
-        for future in sent:  # commit_transaction succeeds although a batch failed
-            await future
+        await _stored(sent)  # commit_transaction succeeds although a batch failed
         await self._producer.commit_transaction()
         return size
 
@@ -99,14 +98,20 @@ class PlainWriter(Transactor):
     async def commit(self, records: Sequence[Record], offsets: Offsets, timestamp_ms: int) -> int:
         """Write the records, wait until they are stored, then commit the offsets."""
         sent, size = await self._send(records, timestamp_ms)
-        for future in sent:
-            await future
+        await _stored(sent)
         if offsets:
             await self._plain_commit({tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()})
         return size
 
     async def abort(self) -> None:
         """Do nothing: there is nothing to abort."""
+
+
+async def _stored(sent: Sequence[asyncio.Future[object]]) -> None:
+    """Wait until all batches are stored; raises what the first that failed did."""
+    for outcome in await asyncio.gather(*sent, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 def _by_partition(records: Sequence[Record]) -> dict[tuple[str, int], list[Record]]:

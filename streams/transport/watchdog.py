@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -31,8 +32,11 @@ class Watchdog:
 
     interval_s = INTERVAL_S
 
-    def __init__(self, app: Any, telemetry: Telemetry) -> None:
+    def __init__(
+        self, app: Any, telemetry: Telemetry, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._app = app
+        self._monotonic = monotonic
         self._ownership: Ownership = app.ownership
         self._telemetry = telemetry
         self._away = False
@@ -53,7 +57,7 @@ class Watchdog:
     def _hanging(self) -> str | None:
         """Return which partition has work to commit and does not get it done, though the broker answers."""
         for part in self._ownership.active():
-            idle_s = time.monotonic() - part.committed_at_s
+            idle_s = self._monotonic() - part.committed_at_s
             if idle_s > STUCK_AFTER_S and self._ownership.engine.pending(part.number):
                 return (
                     f"partition {part.number} has processed records and committed nothing for {idle_s:.0f} s"

@@ -14,7 +14,7 @@ from streams.clock import ManualClock
 from streams.errors import LiveSegmentsError
 from streams.records import INPUT_TOPICS, Record
 from streams.settings import Settings
-from streams.transport import ownership as module
+from streams.transport import performer as module
 from streams.transport.alignment import Fetched
 from streams.transport.chunk import Chunk
 from streams.transport.ownership import Ownership
@@ -99,9 +99,9 @@ class World:
             transactions=True,
             fail_stop=self.fail_stop,
         )
-        self.ownership.consumer = self.consumer
+        self.ownership.performer.consumer = self.consumer
         self.ownership.ready_to_open.set()
-        monkeypatch.setattr(self.ownership, "_new_transactor", self.new_transactor)
+        monkeypatch.setattr(self.ownership.performer, "new_transactor", self.new_transactor)
         monkeypatch.setattr(module, "restore", self.restore)
 
     def fail_stop(self, error: BaseException) -> NoReturn:
@@ -321,7 +321,7 @@ def test_a_contradiction_found_by_a_worker_that_is_no_longer_the_owner_only_drop
             transactor.error = ProducerFenced()
             return transactor
 
-        monkeypatch.setattr(world.ownership, "_new_transactor", fenced)
+        monkeypatch.setattr(world.ownership.performer, "new_transactor", fenced)
         world.ownership.assign([tp for tp in ALL if tp.partition == 0])
         await until(lambda: 0 not in world.ownership.parts)
         assert not world.stopped

@@ -1,0 +1,160 @@
+"""The collector when a rebalance comes while it waits for the broker: nothing stale is taken in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import pytest
+from aiokafka import TopicPartition
+
+from streams.clock import ManualClock
+from streams.errors import InterlockError
+from streams.merge_part import MERGER, MergeLife, MergePart
+from streams.settings import Settings
+from streams.transport.alignment import Fetched
+from streams.transport.collector import Collector
+from streams.transport.ownership import Ownership
+from streams.transport.part import OutOfStepError, Part
+from streams.transport.ports import NullObserver
+from tests.kafka.counting import CountingEngine, CountingMerger
+
+CLICKS = TopicPartition("clicks", 0)
+
+
+class FakeClient:
+    """Answers where a topic begins; lets something happen before the answer."""
+
+    def __init__(self, begin: int, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self.begin, self.meanwhile = begin, meanwhile
+
+    async def beginning_offsets(self, topics: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Answer."""
+        await asyncio.sleep(0)
+        self.meanwhile()
+        return dict.fromkeys(topics, self.begin)
+
+
+def never(error: BaseException) -> NoReturn:
+    """Stand for the end of the process."""
+    raise error
+
+
+def piece(start: int, count: int) -> Fetched:
+    """Return records at successive offsets."""
+    offsets = list(range(start, start + count))
+    return Fetched(start, start + count, offsets, [1] * count, [b"k"] * count, [b"1"] * count)
+
+
+def build() -> tuple[Collector, Part, MergePart]:
+    """Return a collector with one active part at offset 5 and an active merger at 0."""
+    settings = Settings(kafka_bootstrap="nowhere:1")
+    clock, observer = ManualClock(1_000), NullObserver()
+    ownership = Ownership(settings, CountingEngine(), clock, observer, transactions=True, fail_stop=never)
+    merge = MergePart(settings, CountingMerger(), clock, observer, transactions=True, fail_stop=never)
+    part = ownership.parts[0] = Part(0, 4)
+    activate(part, [5, 0, 0, 0])
+    open_merger(merge, 0)
+    return Collector(ownership, merge), part, merge
+
+
+def activate(part: Part, positions: list[int]) -> None:
+    """Open and activate a part."""
+    part.restored(positions)
+    part.activate(0.0)
+
+
+def open_merger(merge: MergePart, offset: int) -> None:
+    """Give the merger a new life that is active."""
+    for life in merge._share.assign((), lambda number: MergeLife(number, 1)):
+        life.close()
+    merge._share.assign((MERGER,), lambda number: MergeLife(number, 1))
+    assert merge.life is not None
+    merge.life.restored([offset])
+    merge.life.activate(0.0)
+
+
+def rebalance(part: Part) -> Callable[[], None]:
+    """Return what freezes a part and activates it anew at the same positions."""
+
+    def happen() -> None:
+        part.freeze()
+        part.activate(0.0)
+
+    return happen
+
+
+async def take_in(collector: Collector, client: Any, *pieces: tuple[TopicPartition, Fetched]) -> None:
+    """Take in what was fetched at once."""
+    await collector.take_in(client, dict(pieces), 0.0)
+
+
+def test_a_piece_whose_gap_is_explained_during_a_rebalance_is_fetched_again() -> None:
+    collector, part, _ = build()
+
+    asyncio.run(take_in(collector, FakeClient(9, rebalance(part)), (CLICKS, piece(9, 3))))
+
+    assert part.fetched_to(0) == 5
+    assert part.aligner.waiting(0) == 0
+
+
+def test_a_piece_that_waits_while_another_ones_gap_is_explained_is_fetched_again_after_a_rebalance() -> None:
+    collector, part, _ = build()
+    views = TopicPartition("product-views", 0)
+
+    asyncio.run(
+        take_in(collector, FakeClient(9, rebalance(part)), (CLICKS, piece(9, 3)), (views, piece(0, 2)))
+    )
+
+    assert [part.fetched_to(topic) for topic in range(4)] == [5, 0, 0, 0]
+
+
+def test_deltas_that_wait_while_a_gap_is_explained_are_not_taken_in_by_the_next_merger() -> None:
+    """They used to be taken in by the new one, which has other positions."""
+    collector, _, merge = build()
+
+    def reopen() -> None:
+        open_merger(merge, 7)
+
+    asyncio.run(take_in(collector, FakeClient(9, reopen), (CLICKS, piece(9, 3)), (merge.source, piece(0, 2))))
+
+    assert merge.next_deltas() is None
+    assert merge.life is not None
+    assert merge.life.fetched_to(0) == 7
+
+
+def test_a_gap_that_retention_has_made_is_accepted() -> None:
+    collector, part, _ = build()
+
+    asyncio.run(take_in(collector, FakeClient(9), (CLICKS, piece(9, 3))))
+
+    assert part.fetched_to(0) == 12
+    assert part.aligner.waiting(0) == 3
+
+
+def test_a_gap_in_what_the_broker_still_has_is_a_breach() -> None:
+    collector, _, _ = build()
+
+    with pytest.raises(OutOfStepError, match="went from 5 to 9, though the broker has it from 7"):
+        asyncio.run(take_in(collector, FakeClient(7), (CLICKS, piece(9, 3))))
+
+
+def test_a_topic_that_was_made_anew_is_refused() -> None:
+    collector, _, _ = build()
+
+    with pytest.raises(InterlockError, match="deleted and made anew"):
+        asyncio.run(take_in(collector, FakeClient(0), (CLICKS, piece(0, 3))))
+
+
+def test_the_merger_goes_on_behind_deltas_that_were_deleted_before_it_read_them() -> None:
+    collector, _, merge = build()
+
+    asyncio.run(take_in(collector, FakeClient(4), (merge.source, piece(4, 2))))
+    deltas = merge.next_deltas()
+    assert deltas is not None
+    merge.process(deltas)
+
+    assert merge.life is not None
+    assert merge.life.number == MERGER
+    assert merge.life.positions == [6]
