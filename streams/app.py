@@ -21,7 +21,8 @@ from streams.transport.watchdog import Watchdog
 
 ADVANCE_S = 0.5
 """How often time passes in partitions that have nothing to do."""
-HEARTBEAT_S = 1.5
+HEARTBEAT_S = 0.3
+"""A member learns of a rebalance at its next heartbeat; until then the others wait for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,10 @@ from streams.codec.guards import PartitionerCheck, UnusableShare
 from streams.coding import to_columns
 from streams.decider import Chunk, Decider
 from streams.errors import LiveSegmentsError
+from streams.ledger import Entry
 from streams.observer import NO_OBSERVER, EngineObserver
 from streams.outbox import take
-from streams.partition import NOWHERE, Partition
+from streams.partition import NOWHERE, Partition, deliver
 from streams.records import INPUT_TOPICS, Batch, RawBatch
 from streams.restoring import forget_row, restore
 from streams.rules import EngineRules
@@ -139,18 +140,13 @@ class Engine:
         for letter in decoded.dead:
             part = self.parts[raw.partition[letter.index]]
             part.dead_letters.append(encode_dead_letter(raw, letter))
-            part.dead += 1
-            source = INPUT_TOPICS[raw.topic[letter.index]]
-            self.observer.dead_letter(source, letter.reason.value, letter.detail)
+            topic = raw.topic[letter.index]
+            part.ledger.add(Entry.DEAD, topic)
+            self.observer.dead_letter(INPUT_TOPICS[topic], letter.reason.value, letter.detail)
         self.unusable.observe(raw, decoded.dead)
-        for number, topic, offset in zip(raw.partition, raw.topic, raw.offset, strict=True):
-            part = self.parts[number]
-            part.positions[topic] = offset + 1
-            part.pending += 1
-        for number in set(raw.partition):
-            self.parts[number].anchor_ms = now_ms
-        topics = np.array(raw.topic)[decoded.events.source]
-        usable = np.bincount(topics, minlength=len(INPUT_TOPICS)).tolist()
+        topics = np.array(raw.topic, np.int64)
+        deliver(self.parts, raw, topics, now_ms)
+        usable = np.bincount(topics[decoded.events.source], minlength=len(INPUT_TOPICS)).tolist()
         self.observer.records(usable, decoded.unknown_fields)
         if len(decoded.events):
             names = {number: part.names for number, part in self.parts.items()}
@@ -243,7 +239,8 @@ class Engine:
             crossing: dict[int, list[Partition]] = {}
             for part, erase, at in then:
                 if erase is not None:
-                    self._erase(part, events.key[at], int(events.time[at]))
+                    entry = self._erase(part, events.key[at], int(events.time[at]))
+                    part.ledger.add(entry, raw.topic[events.source[at]])
                     continue
                 part.stream_ms = max(part.stream_ms, min(int(events.time[at]), wall_ms))
                 crossing.setdefault(self._tick_of(part.stream_ms, wall_ms), []).append(part)
@@ -271,24 +268,26 @@ class Engine:
 
     def _kernel(self, raw: RawBatch, events: Events, columns: Columns, chosen: NDArray[np.intp]) -> None:
         """Apply and decide events between which no tick lies."""
-        chosen, rows = self._rows(events, chosen)
+        chosen, rows = self._rows(raw, events, chosen)
         if not len(chosen):
             return
         cols = columns.take(chosen)
         updated = update(self.slab.rows, rows, cols)
         partition = events.partition[chosen]
+        topics = np.fromiter((raw.topic[i] for i in events.source[chosen].tolist()), np.int64, len(chosen))
         cold = (cols.kind >= Kind.PURCHASE) | (cols.country > 0) | (cols.interest[:, 1] > cols.interest[:, 0])
         for number in np.unique(partition).tolist():
             part, mine = self.parts[number], partition == number
             part.hot.append(rows[mine])
             part.cold.append(rows[mine & cold])
-            many = int(np.count_nonzero(mine & ~updated.accepted))
-            part.duplicates += many
-            part.counted += int(np.count_nonzero(mine)) - many
+            for entry, which in ((Entry.COUNTED, updated.accepted), (Entry.DUPLICATE, ~updated.accepted)):
+                part.ledger.add_each(entry, np.bincount(topics[mine & which], minlength=len(INPUT_TOPICS)))
         self.observer.events(updated.accepted, updated.late)
         self.decider.after_events(Chunk(raw, events, chosen, partition, updated), self.parts)
 
-    def _rows(self, events: Events, chosen: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _rows(
+        self, raw: RawBatch, events: Events, chosen: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the events to apply and their rows; events from before an erasure are left out."""
         rows: list[int] = []
         kept: list[int] = []
@@ -300,7 +299,7 @@ class Engine:
                 marker = part.erased.get(rows_codec.erased_hash(key, self.rules.erasure_key))
                 if marker is not None:
                     if events.time[i] <= marker[0]:
-                        part.ignored += 1
+                        part.ledger.add(Entry.ERASED, raw.topic[events.source[i]])
                         continue
                     sequence = marker[1]
             row = part.index.get(key)
@@ -313,14 +312,12 @@ class Engine:
         return np.array(kept, np.intp), np.array(rows, np.intp)
 
     # ---- erasure --------------------------------------------------------------------------------
-    def _erase(self, part: Partition, key: bytes, at_ms: int) -> None:
+    def _erase(self, part: Partition, key: bytes, at_ms: int) -> Entry:
         """Remove a customer: exit event, tombstones, and a marker so that replayed history is ignored."""
         mark = rows_codec.erased_hash(key, self.rules.erasure_key)
         before_ms, sequence = part.erased.get(mark, (0, 0))
         if at_ms <= before_ms:
-            part.duplicates += 1
-            return
-        part.counted += 1
+            return Entry.DUPLICATE
         row = part.index.get(key)
         if row is not None:
             r = self.slab.rows[row]
@@ -337,6 +334,7 @@ class Engine:
         part.changed.pop(key, None)
         part.erased[mark] = (max(before_ms, at_ms), sequence)
         part.fresh_erased.append(mark)
+        return Entry.COUNTED
 
     def _erasure_change(
         self, part: Partition, key: bytes, r: np.void, number: int, at_ms: int, sequence: int
@@ -369,7 +367,11 @@ class Engine:
         return self.parts[partition].dirty()
 
     def take(self, partition: int, received_at_ms: int) -> Batch:
-        """Return what a partition has to write since the last `take`, and forget it."""
+        """Return what a partition has to write since the last `take`, and forget it.
+
+        Raises:
+            InvariantError: a record that was delivered is unaccounted for, or counted twice.
+        """
         return take(self.parts[partition], self.slab, self.rules, received_at_ms)
 
     def customers(self, partition: int) -> int:

@@ -238,6 +238,21 @@ class Metrics:
             _SLOW_S,
         ),
     ]
+    restore_progress_ratio: Annotated[
+        Gauge,
+        _What(
+            "while a partition is read back from the changelog: share of it that is read, 1 when done",
+            "standing still below 1: the broker does not deliver; see the worker's log for records/s",
+            ("partition",),
+        ),
+    ]
+    invariant_breaches_total: Annotated[
+        Counter,
+        _What(
+            "when the supervisor restarts a worker that stopped dead on a broken invariant (exit code 6)",
+            "must be 0 for ever: see the runbook LiveSegmentsInvariantBroken",
+        ),
+    ]
     rebalances_total: Annotated[
         Counter,
         _What(

@@ -47,7 +47,12 @@ class Rules(Protocol):
 
 
 def take(part: Partition, slab: Slab, rules: Rules, received_at_ms: int) -> Batch:
-    """Return what the partition has to write, and forget it."""
+    """Return what the partition has to write, and forget it.
+
+    Raises:
+        InvariantError: the partition's account does not balance; nothing is forgotten.
+    """
+    part.ledger.check(part.number)
     records = list(part.dead_letters)
     for key in part.gone:  # before the rows: the customer may have come back since
         records.append(Record(MEMBERSHIPS, part.number, key, None))
@@ -137,4 +142,5 @@ def _meta(part: Partition) -> codec.Meta:
         dead=part.dead,
         duplicates=part.duplicates,
         erased=part.ignored,
+        inputs=part.ledger.to_inputs(),
     )

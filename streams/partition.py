@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.clusterer import Accumulator, Model
+from models.events import I64
 from models.names import Names
 from streams.codec.changes import Change
-from streams.records import INPUT_TOPICS, Record
+from streams.ledger import Entry, Ledger
+from streams.records import INPUT_TOPICS, RawBatch, Record
 
 NOWHERE = -1
 """Position of an input topic of which nothing has been seen."""
@@ -33,11 +36,8 @@ class Partition:
     positions: list[int] = field(default_factory=lambda: [NOWHERE] * len(INPUT_TOPICS))
     erased: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """Keyed hash of a customer id to (erased_before ms, last sequence)."""
-    counted: int = 0
-    dead: int = 0
-    duplicates: int = 0
-    ignored: int = 0
-    """Events older than the erasure of their customer."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """What became of each delivered record."""
 
     pending: int = 0
     """Records processed since the last commit."""
@@ -52,6 +52,48 @@ class Partition:
     """Last change of each customer since the last commit."""
     dead_letters: list[Record] = field(default_factory=list)
 
+    @property
+    def counted(self) -> int:
+        """Events counted."""
+        return self.ledger.total(Entry.COUNTED)
+
+    @property
+    def dead(self) -> int:
+        """Records sent to the dead letters."""
+        return self.ledger.total(Entry.DEAD)
+
+    @property
+    def duplicates(self) -> int:
+        """Events ignored because their id was known."""
+        return self.ledger.total(Entry.DUPLICATE)
+
+    @property
+    def ignored(self) -> int:
+        """Events older than the erasure of their customer."""
+        return self.ledger.total(Entry.ERASED)
+
     def dirty(self) -> bool:
         """Return whether there is anything to commit."""
         return bool(self.pending or self.moved or self.hot or self.changes)
+
+
+def deliver(parts: Mapping[int, Partition], raw: RawBatch, topics: I64, now_ms: int) -> None:
+    """Move the partitions' positions behind records, and enter these into the accounts.
+
+    Args:
+        parts: by number.
+        raw: the records; those of a topic partition in order.
+        topics: the topic's index of each.
+        now_ms: wall clock, the new anchor of stream time.
+    """
+    place = np.array(raw.partition, np.int64) * len(INPUT_TOPICS) + topics
+    counts = np.bincount(place)
+    after = np.zeros(len(counts), np.int64)
+    after[place] = np.array(raw.offset, np.int64) + 1  # the last of several stands
+    for where in np.flatnonzero(counts).tolist():
+        number, topic = divmod(where, len(INPUT_TOPICS))
+        part, count = parts[number], int(counts[where])
+        part.ledger.add(Entry.DELIVERED, topic, count)
+        part.positions[topic] = int(after[where])
+        part.pending += count
+        part.anchor_ms = now_ms

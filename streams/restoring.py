@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from models.clusterer import Model
 from models.profiles import HOT_BYTES, Slab
 from streams.codec import profile_rows as codec
+from streams.ledger import Ledger
 from streams.partition import NOWHERE, Partition
 from streams.records import INPUT_TOPICS
 
-_BLOCKS = frozenset({codec.HOT_PREFIX, codec.COLD_PREFIX})
+_HOT, _COLD = codec.HOT_PREFIX[0], codec.COLD_PREFIX[0]
+_SPAN = {_HOT: slice(0, HOT_BYTES), _COLD: slice(HOT_BYTES, None)}
+_Blocks = dict[bytes, bytes]
+"""Keys as in the changelog, with the last value of each."""
 
 
 def restore(
@@ -24,6 +26,8 @@ def restore(
 ) -> None:
     """Apply changelog records in order.
 
+    Blocks between two tombstones are put into the slab at once, the last one of each customer.
+
     Args:
         part: changed in place.
         slab: takes the rows.
@@ -34,41 +38,67 @@ def restore(
     Raises:
         LiveSegmentsError: a record was written in another format.
     """
+    hot: _Blocks = {}
+    cold: _Blocks = {}
     for key, value in zip(keys, values, strict=True):
-        prefix = key[:1]
-        if prefix in _BLOCKS:
-            _block(part, slab, key[1:], value, hot=prefix == codec.HOT_PREFIX)
-        elif value is None:
-            continue
-        elif prefix == codec.NAME_PREFIX:
-            space, code = codec.decode_name_key(key)
-            part.names.put(space, code, value.decode())
-        elif prefix == codec.ERASED_PREFIX:
-            part.erased[key[1:]] = codec.decode_erased(value)
-        elif key == codec.META_KEY:
-            _meta(part, codec.decode_meta(value), model_of)
+        kind = key[0] if key else 0
+        if value is None:
+            _put(part, slab, hot, cold)
+            _delete(part, slab, key)
+        elif kind == _HOT:
+            hot[key] = value
+        elif kind == _COLD:
+            cold[key] = value
+        else:
+            _other(part, key, value, model_of)
+    _put(part, slab, hot, cold)
 
 
-def _block(part: Partition, slab: Slab, customer: bytes, value: bytes | None, *, hot: bool) -> None:
+def _put(part: Partition, slab: Slab, hot: _Blocks, cold: _Blocks) -> None:
+    """Write blocks into the customers' rows, new ones where there are none, and forget them."""
+    for blocks, kind in ((hot, _HOT), (cold, _COLD)):
+        if blocks:
+            rows = _rows(part, slab, [key[1:] for key in blocks])
+            slab.bytes[rows, _SPAN[kind]] = codec.decode_blocks(list(blocks.values()), hot=kind == _HOT)
+            blocks.clear()
+
+
+def _rows(part: Partition, slab: Slab, customers: list[bytes]) -> list[int]:
+    """Return the customers' rows; those who have none get one."""
+    index = part.index
+    fresh = [customer for customer in customers if customer not in index]
+    if fresh:
+        index.update(zip(fresh, slab.new_many(part.number, fresh), strict=True))
+    return [index[customer] for customer in customers]
+
+
+def _delete(part: Partition, slab: Slab, key: bytes) -> None:
+    """Apply a tombstone; a customer's row goes with the hot block."""
+    customer = key[1:]
     row = part.index.get(customer)
-    if value is None:
-        if row is not None and hot:
-            forget_row(part, slab, customer)
-        elif row is not None:
-            slab.bytes[row, HOT_BYTES:] = 0
-        return
-    codec.check_block(value, hot=hot)
-    if row is None:
-        row = part.index[customer] = slab.new(part.number, customer)
-    block = slice(0, HOT_BYTES) if hot else slice(HOT_BYTES, None)
-    slab.bytes[row, block] = np.frombuffer(value, np.uint8, offset=1)
+    if row is not None and key[:1] == codec.HOT_PREFIX:
+        forget_row(part, slab, customer)
+    elif row is not None and key[:1] == codec.COLD_PREFIX:
+        slab.bytes[row, HOT_BYTES:] = 0
+
+
+def _other(part: Partition, key: bytes, value: bytes, model_of: Callable[[int], Model | None]) -> None:
+    """Apply a record that is no block of a customer."""
+    prefix = key[:1]
+    if prefix == codec.NAME_PREFIX:
+        space, code = codec.decode_name_key(key)
+        part.names.put(space, code, value.decode())
+    elif prefix == codec.ERASED_PREFIX:
+        part.erased[key[1:]] = codec.decode_erased(value)
+    elif key == codec.META_KEY:
+        _meta(part, codec.decode_meta(value), model_of)
 
 
 def _meta(part: Partition, meta: codec.Meta, model_of: Callable[[int], Model | None]) -> None:
     part.stream_ms, part.anchor_ms, part.tick_ms = meta.stream_ms, meta.anchor_ms, meta.tick_ms
     part.positions = [meta.positions.get(topic, NOWHERE) for topic in INPUT_TOPICS]
-    part.counted, part.dead = meta.counted, meta.dead
-    part.duplicates, part.ignored = meta.duplicates, meta.erased
+    outcomes = (meta.counted, meta.dead, meta.duplicates, meta.erased)
+    part.ledger = Ledger.restored(meta.inputs, outcomes)
     part.model = model_of(meta.model_version) if meta.model_version else None
     if part.model is not None:
         part.accumulator.adopt(part.model)

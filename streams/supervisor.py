@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -21,6 +22,9 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 HEALTHY_AFTER_S = 60.0
 """A worker that ran this long starts the back-off anew."""
+BREACHES = "SUPERVISOR_INVARIANT_BREACHES"
+"""Environment variable that tells a child how many before it ended because an invariant was broken: they
+could not show it on their metrics page any more."""
 FINAL = frozenset({ExitCode.DONE, ExitCode.USAGE, ExitCode.INPUT_FILE, ExitCode.INTERLOCK, ExitCode.STOPPED})
 """Exit codes after which the same worker would only end the same way."""
 
@@ -33,6 +37,8 @@ class Supervisor:
         self._command = list(command or (sys.executable, "-m", "streams.worker"))
         self._child: subprocess.Popen[bytes] | None = None
         self._stop = threading.Event()
+        self._breaches = 0
+        """Children that ended because an invariant was broken: the next one shows how many there were."""
 
     def run(self) -> int:
         """Return the exit code of the last child."""
@@ -50,6 +56,7 @@ class Supervisor:
         while True:
             started = monotonic()
             code = self._run_child()
+            self._breaches += code == ExitCode.INVARIANT
             if self._stop.is_set() or code in FINAL:
                 return max(code, 0)
             if monotonic() - started >= HEALTHY_AFTER_S:
@@ -60,7 +67,8 @@ class Supervisor:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _run_child(self) -> int:
-        with subprocess.Popen(self._command, stdin=subprocess.PIPE) as child:  # noqa: S603 - our own module
+        environ = {**os.environ, BREACHES: str(self._breaches)}
+        with subprocess.Popen(self._command, stdin=subprocess.PIPE, env=environ) as child:  # noqa: S603 - our own module
             self._child = child
             if child.stdin is None:
                 raise RuntimeError("no pipe to the worker")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from streams.engine import Engine
 from streams.health import Health
 from streams.metrics import Metrics
 from streams.records import INPUT_TOPICS
+from streams.supervisor import BREACHES
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ class Telemetry:
         self.metrics = metrics or Metrics()
         self.health = health or Health()
         self._restoring: dict[int, float] = {}
+        self.metrics.invariant_breaches_total.inc(int(os.environ.get(BREACHES, "0")))
 
     def on_chunk(self, records: int, seconds: float) -> None:
         """A chunk was processed."""
@@ -40,8 +43,10 @@ class Telemetry:
         self.metrics.last_commit_timestamp_seconds.labels(partition).set_to_current_time()
         self.health.on_commit(partition)
 
-    def on_restore(self, partition: int, records: int, total: int) -> None:  # noqa: ARG002 - no metric shows progress
+    def on_restore(self, partition: int, records: int, total: int) -> None:
         """A restore read on."""
+        if partition in self._restoring:
+            self.metrics.restore_progress_ratio.labels(partition).set(records / total if total else 1.0)
         self.health.on_restore(partition)
 
     def on_state(self, partition: int, state: str) -> None:
@@ -49,7 +54,9 @@ class Telemetry:
         now = time.monotonic()
         if state == "restoring":
             self._restoring[partition] = now
+            self.metrics.restore_progress_ratio.labels(partition).set(0)
         elif state == "active" and (since := self._restoring.pop(partition, None)) is not None:
+            self.metrics.restore_progress_ratio.labels(partition).set(1)
             self.metrics.restores_total.inc()
             self.metrics.restore_seconds.observe(now - since)
         self.metrics.set_partition_state(partition, state)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from streams.broker.nodes import (
     start_process,
     write_configuration,
 )
+from streams.broker.scratch import Scratch
 from streams.errors import LiveSegmentsError
 
 START_TIMEOUT_S = 60
@@ -50,6 +50,7 @@ class Kafka(Broker):
     """A Kafka cluster whose nodes may be killed, stopped, frozen and started again one by one.
 
     Without a data folder it lives in a temporary one that goes when it stops. Nodes are numbered from 1.
+    `advertised` names the port of a proxy for each node: clients that come through one stay behind them.
     """
 
     kind = "kafka"
@@ -60,14 +61,13 @@ class Kafka(Broker):
         data_dir: Path | None = None,
         brokers: int = 1,
         config: Mapping[str, str] | None = None,
+        advertised: Sequence[int] = (),
     ) -> None:
         self._java = find_java()
         self._jars = fetch_jars(cache)
-        self._scratch = (
-            tempfile.TemporaryDirectory(prefix="live-segments-kafka-") if data_dir is None else None
-        )
-        folder = Path(self._scratch.name) if self._scratch else Path(data_dir or "").absolute()
-        self.nodes = make_nodes(folder, brokers)
+        self._scratch = Scratch() if data_dir is None else None
+        folder = self._scratch.path if self._scratch else Path(data_dir or "").absolute()
+        self.nodes = make_nodes(folder, brokers, advertised)
         self.bootstrap = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         try:
@@ -155,7 +155,7 @@ class Kafka(Broker):
         for number in list(self._processes):
             self.kill_node(number)
         if self._scratch is not None:
-            self._scratch.cleanup()
+            self._scratch.remove()
 
     def _node(self, number: int) -> Node:
         return self.nodes[number - 1]

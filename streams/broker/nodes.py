@@ -6,7 +6,7 @@ import random
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,10 @@ class Node:
     folder: Path
     port: int
     controller_port: int
+    proxied_port: int = 0
+    """A second listener for clients that come through a proxy; 0: none."""
+    advertised_port: int = 0
+    """Where the proxy in front of the second listener listens: what those clients are told."""
 
     @property
     def properties(self) -> Path:
@@ -67,10 +71,17 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def make_nodes(folder: Path, count: int) -> list[Node]:
-    """Return `count` nodes below a folder, with fresh ports; their folders are made."""
-    ports = free_ports(2 * count)
-    nodes = [Node(i + 1, folder / f"node-{i + 1}", ports[2 * i], ports[2 * i + 1]) for i in range(count)]
+def make_nodes(folder: Path, count: int, advertised: Sequence[int] = ()) -> list[Node]:
+    """Return `count` nodes below a folder, with fresh ports; their folders are made.
+
+    With `advertised`, the port of a proxy for each node, each has a second listener behind its proxy.
+    """
+    ports = free_ports(3 * count)
+    nodes = []
+    for i in range(count):
+        port, controller, proxied = ports[3 * i : 3 * i + 3]
+        behind = (proxied, advertised[i]) if advertised else (0, 0)
+        nodes.append(Node(i + 1, folder / f"node-{i + 1}", port, controller, *behind))
     for node in nodes:
         node.folder.mkdir(parents=True, exist_ok=True)
     return nodes
@@ -89,6 +100,7 @@ def write_configuration(node: Node, nodes: list[Node], extra: Mapping[str, str])
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "PLAINTEXT",
+        **_proxied_listener(node),
         "log.dirs": str(node.folder / "data"),
         # topics are made by `topics create`; a typing error must not make one
         "auto.create.topics.enable": "false",
@@ -116,6 +128,18 @@ def write_configuration(node: Node, nodes: list[Node], extra: Mapping[str, str])
     }
     node.properties.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")
     (node.folder / "log4j2.properties").write_text(_LOG4J, encoding="utf-8")
+
+
+def _proxied_listener(node: Node) -> dict[str, str]:
+    """Return the properties that add the listener behind a proxy; none without one."""
+    if not node.proxied_port:
+        return {}
+    own, controller = f"127.0.0.1:{node.port}", f"127.0.0.1:{node.controller_port}"
+    return {
+        "listeners": f"PLAINTEXT://{own},CONTROLLER://{controller},PROXIED://127.0.0.1:{node.proxied_port}",
+        "advertised.listeners": f"PLAINTEXT://{own},PROXIED://127.0.0.1:{node.advertised_port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT",
+    }
 
 
 def format_storage(node: Node, java: str, jars: Path) -> None:

@@ -9,6 +9,7 @@ from streams.errors import (
     BrokerUnreachableError,
     InputFileError,
     InterlockError,
+    InvariantError,
     LiveSegmentsError,
     UsageError,
 )
@@ -45,10 +46,13 @@ def test_a_manual_clock_does_not_advance_backwards() -> None:
 
 
 def test_each_error_has_its_documented_exit_code() -> None:
-    """The codes are those that supervisors and scripts are told: 1 to 5."""
-    errors = (LiveSegmentsError, UsageError, BrokerUnreachableError, InputFileError, InterlockError)
+    """The codes are those that supervisors and scripts are told: 1 to 6."""
+    errors = (
+        *(LiveSegmentsError, UsageError, BrokerUnreachableError, InputFileError, InterlockError),
+        InvariantError,
+    )
 
-    assert [int(error.exit_code) for error in errors] == [1, 2, 3, 4, 5]
+    assert [int(error.exit_code) for error in errors] == [1, 2, 3, 4, 5, 6]
     assert all(issubclass(error, LiveSegmentsError) for error in errors)
 
 

@@ -89,13 +89,14 @@ def test_a_partition_that_went_leaves_nothing_behind() -> None:
         metrics.input_lag_records.labels("purchases", partition).set(99)
         metrics.last_commit_timestamp_seconds.labels(partition).set(99)
         metrics.customers.labels(partition).set(99)
+        metrics.restore_progress_ratio.labels(partition).set(1)
 
     metrics.forget_partition(3)
     metrics.forget_partition(7)
 
     page = metrics.page().decode()
     assert 'partition="3"' not in page
-    assert page.count('partition="4"') == len(PARTITION_STATES) + 5
+    assert page.count('partition="4"') == len(PARTITION_STATES) + 6
 
 
 def test_the_process_itself_is_on_the_page() -> None:

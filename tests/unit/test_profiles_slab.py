@@ -58,3 +58,27 @@ def test_a_full_slab_says_so() -> None:
         slab.new(3, b"a")
 
     assert np.count_nonzero(slab.bytes[: 2 * PAGE_ROWS]) == 0
+
+
+def test_many_rows_at_once_are_those_that_one_after_the_other_would_be() -> None:
+    """Released rows first, then whole pages, and the rest from a page that the next customers go on with."""
+    slab, other = Slab(8 * PAGE_ROWS), Slab(8 * PAGE_ROWS)
+    for each in (slab, other):
+        held = [each.new(1, b"old%d" % i) for i in range(10)]
+        each.new(2, b"elsewhere")
+        each.release(1, held[3])
+    keys = [b"c%d" % i for i in range(3 * PAGE_ROWS + 5)]
+
+    rows = slab.new_many(1, keys)
+
+    assert rows == [other.new(1, key) for key in keys]
+    assert slab.keys(rows) == keys
+    assert slab.new(1, b"next") == other.new(1, b"next")
+    assert slab.used(1).tolist() == other.used(1).tolist()
+    assert slab.new_many(3, []) == []
+
+
+def test_many_rows_beyond_the_capacity_say_so() -> None:
+    """As one after the other."""
+    with pytest.raises(MemoryError, match="add workers"):
+        Slab(2 * PAGE_ROWS).new_many(1, [b"c%d" % i for i in range(2 * PAGE_ROWS + 1)])

@@ -13,7 +13,8 @@ import pytest
 
 from streams import supervisor as module
 from streams.settings import Settings
-from streams.supervisor import Supervisor
+from streams.supervisor import BREACHES, Supervisor
+from streams.telemetry import Telemetry
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +78,23 @@ def test_the_settings_reach_the_child_with_their_secrets(tmp_path: Path) -> None
     Supervisor(Settings(sasl_password="s3cret"), command).run()  # noqa: S106 - not a password
 
     assert b"s3cret" in out.read_bytes()
+
+
+def test_a_broken_invariant_is_restarted_and_the_next_worker_is_told_how_often(tmp_path: Path) -> None:
+    """A worker that stopped dead cannot show its metric any more: its successors start from the number."""
+    told = tmp_path / "told"
+    code = (
+        f"m = pathlib.Path({str(told)!r}); m.touch(); n = os.environ[{BREACHES!r}]; "
+        "m.write_text(m.read_text() + n); sys.exit([6, 1, 6, 0][len(m.read_text()) - 1])"
+    )
+
+    assert Supervisor(Settings(), child(code)).run() == 0
+    assert told.read_text() == "0112"
+
+
+def test_the_metric_of_breaches_starts_at_what_the_supervisor_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "live_segments_invariant_breaches_total"
+
+    assert Telemetry().metrics.registry.get_sample_value(name) == 0
+    monkeypatch.setenv(BREACHES, "3")
+    assert Telemetry().metrics.registry.get_sample_value(name) == 3

@@ -1,0 +1,242 @@
+"""Measure how long a worker takes to restore its customers from a real Kafka's changelog.
+
+Lets an engine work on the simulated shop, writes the blocks of its customers to `profiles-changelog` as
+commits do (same records, batches, compression and transactions; each customer many times, under names of
+their own), and measures a worker that opens all partitions: fence, restore, offsets, check. The broker runs
+on the same machine. With `--data` the filled broker is kept, and a second run only measures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.broker import start_broker
+from streams.clock import ManualClock, SystemClock
+from streams.codec.hashing import partition_for
+from streams.codec.profile_rows import COLD_PREFIX, HOT_PREFIX, META_KEY
+from streams.engine import Engine
+from streams.outbox import CHANGELOG
+from streams.records import INPUT_TOPICS, RawBatch, Record
+from streams.settings import Settings, load_settings
+from streams.shop.record import ShopRecord
+from streams.shop.simulation import simulate
+from streams.topics import create_topics
+from streams.transport.clients import connection
+from streams.transport.performer import RESTORES_AT_ONCE
+from streams.transport.restore import restore
+from streams.transport.transactions import Transactor
+from streams.wiring import make_engine
+
+SHOP_CUSTOMERS = 2_000
+EVENTS_EACH = 40
+"""Of a customer of the simulated shop: orders, interests and all rings have something in them."""
+YEAR_MS = 365 * 86_400_000
+CHUNK = 4_000
+ROWS_AT_ONCE = 10_000
+"""Customers of a commit: what 20,000 events of a busy partition touch."""
+WRITERS = 2
+
+
+# ---- filling -----------------------------------------------------------------------------------------
+def shop(settings: Settings) -> tuple[Engine, int]:
+    """Return an engine that has worked on a year of the simulated shop, and the year's end."""
+    end_ms = time.time_ns() // 1_000_000
+    engine = make_engine(settings, ManualClock(end_ms), recorded=True)
+    for partition in range(settings.partitions):
+        engine.open(partition)
+    events = simulate(SHOP_CUSTOMERS * EVENTS_EACH, SHOP_CUSTOMERS, 1, end_ms - YEAR_MS, end_ms)
+    offsets: dict[tuple[int, int], int] = {}
+    for chunk in chunks(events):
+        raw = RawBatch()
+        for r in chunk:
+            place = partition_for(r.key, settings.partitions, settings.partitioner), r.topic
+            offset = offsets[place] = offsets.get(place, -1) + 1
+            raw.append(*place, offset, r.time_ms, r.key, r.value)
+        engine.process(raw)
+    return engine, end_ms
+
+
+def chunks(events: Iterable[ShopRecord]) -> Iterator[list[ShopRecord]]:
+    """Return the events in chunks."""
+    source = iter(events)
+    while chunk := list(itertools.islice(source, CHUNK)):
+        yield chunk
+
+
+def commits(first: Sequence[Record], customers: int) -> Iterator[list[Record]]:
+    """Return what commits write: the shop's rows again and again, until there are so many customers."""
+    blocks = {
+        prefix: [r for r in first if r.key and r.key[:1] == prefix] for prefix in (HOT_PREFIX, COLD_PREFIX)
+    }
+    cold = {r.key[1:]: r for r in blocks[COLD_PREFIX] if r.key}
+    both = [(r, cold[r.key[1:]]) for r in blocks[HOT_PREFIX] if r.key and r.key[1:] in cold]
+    meta = next(r for r in first if r.key == META_KEY)
+    rows = ((pair, b"-%d" % round_) for round_ in itertools.count() for pair in both)
+    wanted = itertools.islice(rows, customers)
+    while batch := list(itertools.islice(wanted, ROWS_AT_ONCE)):
+        hot = [replace(pair[0], key=(pair[0].key or b"") + suffix) for pair, suffix in batch]
+        yield [*hot, *(replace(pair[1], key=(pair[1].key or b"") + suffix) for pair, suffix in batch), meta]
+
+
+async def fill(settings: Settings, customers: int, dirty: float) -> None:
+    """Write the changelog of so many customers; a share of them has their hot block written once more."""
+    engine, end_ms = shop(settings)
+    at_once = asyncio.Semaphore(WRITERS)
+
+    async def write(number: int) -> None:
+        records = [r for r in engine.take(number, end_ms).records if r.topic == CHANGELOG]
+        names = [r for r in records if r.key and r.key[:1] not in {HOT_PREFIX, COLD_PREFIX}]
+        positions = {
+            TopicPartition(settings.topic_prefix + topic, number): at
+            for topic, at in zip(INPUT_TOPICS, engine.parts[number].positions, strict=True)
+            if at >= 0
+        }
+        share = customers // settings.partitions + (number < customers % settings.partitions)
+        async with at_once:
+            writer = Transactor(settings, f"{settings.app_id}-{number}")
+            await writer.start()
+            await writer.commit(names, positions, end_ms)
+            for batch in commits(records, share):
+                await writer.commit(batch, {}, end_ms)
+            for batch in commits(records, int(share * dirty)):
+                await writer.commit([r for r in batch if r.key and r.key[:1] == HOT_PREFIX], {}, end_ms)
+            await writer.stop()
+
+    await asyncio.gather(*map(write, range(settings.partitions)))
+
+
+# ---- measuring ---------------------------------------------------------------------------------------
+class Discard(Engine):
+    """An engine that forgets what it is given to restore."""
+
+    count = 0
+
+    def restore(self, partition: int, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:  # noqa: ARG002 - as Engine
+        """Count only."""
+        self.count += len(keys)
+
+
+class Watch:
+    """The longest time for which the event loop did not turn."""
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+
+    async def run(self) -> None:
+        """Look every millisecond."""
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.perf_counter()
+            self.longest_s, last = max(self.longest_s, now - last), now
+
+
+async def open_all(settings: Settings, *, floor: bool) -> Engine:
+    """Open all partitions as a worker does to which the group gives them all.
+
+    With `floor` the changelogs are read and decoded, and nothing is done with them: no restore can beat it.
+    """
+    engine = make_engine(settings, SystemClock())
+    if floor:
+        engine = Discard(engine.rules, engine.decoder, engine.clock, engine.calendar)
+    group = AIOKafkaConsumer(**connection(settings), group_id=settings.app_id, enable_auto_commit=False)
+    await group.start()
+    at_once = asyncio.Semaphore(RESTORES_AT_ONCE)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(group.stop)
+
+        async def open_one(number: int) -> None:
+            async with at_once:
+                transactor = Transactor(settings, f"{settings.app_id}-{number}")
+                await transactor.start()
+                stack.push_async_callback(transactor.stop)
+                engine.open(number)
+                await restore(settings, engine, number, transactions=True, progress=lambda *_: None)
+                inputs = [TopicPartition(settings.topic_prefix + topic, number) for topic in INPUT_TOPICS]
+                positions = [await group.committed(tp) or 0 for tp in inputs]
+                if not floor:
+                    engine.opened(number, dict(enumerate(positions)))
+
+        await asyncio.gather(*map(open_one, range(settings.partitions)))
+    return engine
+
+
+def peak_mb() -> float:
+    """Return the peak of this process's resident memory."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+async def measure(settings: Settings, *, floor: bool) -> str:
+    """Return a line of figures."""
+    watch = Watch()
+    watching = asyncio.ensure_future(watch.run())
+    await asyncio.sleep(0.1)
+    cpu, began = time.process_time(), time.perf_counter()
+    engine = await open_all(settings, floor=floor)
+    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    watching.cancel()
+    rows = sum(map(engine.customers, engine.parts))
+    blocked = watch.longest_s * 1000
+    what = f"{rows:,} customers open" if not floor else f"{getattr(engine, 'count', 0):,} records read only"
+    return (
+        f"{what}: {took:.2f} s, {cpu:.2f} s CPU, longest block of the event loop {blocked:.0f} ms, "
+        f"peak memory {peak_mb():,.0f} MB"
+    )
+
+
+# ---- the command -------------------------------------------------------------------------------------
+def main() -> None:
+    """Fill a broker and print the figures of restores, each in a process of its own."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--customers", type=int, default=1_000_000)
+    parser.add_argument("--partitions", type=int, default=8)
+    parser.add_argument(
+        "--dirty", type=float, default=0.0, help="share of the hot blocks that is written twice"
+    )
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--data", type=Path, help="folder in which the filled broker is kept")
+    parser.add_argument("--measure", choices=["restore", "floor"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    base = {"partitions": options.partitions, "app_id": "restore", "currency": "GBP"}
+    if options.measure:
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        print(asyncio.run(measure(load_settings(None, base), floor=options.measure == "floor")))  # noqa: T201
+        return
+    with contextlib.ExitStack() as stack:
+        folder = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ready = (folder / "filled").exists()
+        broker = stack.enter_context(start_broker("kafka", folder))
+        settings = load_settings({"KAFKA_BOOTSTRAP": broker.bootstrap}, base)
+        if not ready:
+            create_topics(settings)
+            asyncio.run(fill(settings, options.customers, options.dirty))
+            (folder / "filled").touch()
+        size = sum(path.stat().st_size for path in folder.glob("**/profiles-changelog-*/*.log"))
+        what = f"{options.customers:,} customers, {options.partitions} partitions"
+        print(f"{what}, {size / 1e6:,.0f} MB on disk")  # noqa: T201
+        environ = dict(os.environ, KAFKA_BOOTSTRAP=broker.bootstrap, OPENBLAS_NUM_THREADS="1")
+        for what in ["floor"] + ["restore"] * options.runs:
+            command = [sys.executable, "-m", "tests.bench.restore", "--measure", what]
+            subprocess.run([*command, "--partitions", str(options.partitions)], env=environ, check=True)
+
+
+if __name__ == "__main__":
+    main()
