@@ -1,11 +1,12 @@
 # Everything a newcomer types. `make` alone lists it; only `setup` (which the others call) downloads.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check bench clean
+.PHONY: help setup demo test test-fast check bench quality chaos clean
 
 BIN := .venv/bin
 STAMP := .venv/.complete
 UV_VERSION := 0.13.9
 ARGS ?=
+ROUNDS ?= 10
 
 # uv brings its own certificates; behind a company proxy the machine's are the right ones.
 CERTIFICATES := /etc/ssl/certs/ca-certificates.crt
@@ -83,6 +84,12 @@ check: setup  ## lint, format, types, layers, generated docs, alert rules; never
 
 bench: setup  ## measure one worker on a real Kafka; options: ARGS="--events 400000"
 	@$(BIN)/python -m tests.bench.throughput $(ARGS)
+
+quality: setup  ## the clusterer beside River's own and batch k-means: error, agreement, churn, speed
+	@$(BIN)/python -m tests.quality $(ARGS)
+
+chaos: setup  ## kill, freeze and cut workers and brokers, then count: ROUNDS=3; options: ARGS="--seed 7"
+	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS) $(ARGS)
 
 clean:  ## remove .venv and all caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
