@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from streams.errors import InterlockError
 from streams.records import Batch, RawBatch, Record
 
-META = b"\x00meta"
-
 
 class CountingEngine:
     """Counts records by key, writes the count to the changelog and each count as a change."""
 
-    def __init__(self, *, changes: bool = True, checked: bool = True) -> None:
+    def __init__(self, *, changes: bool = True, checked: bool = True, name: str = "") -> None:
         self.changes = changes
         self.checked = checked
         """Compare the counts with the positions when a partition was restored (inputs without holes)."""
+        self.name = name
+        """Each change says who wrote it."""
         self.counts: dict[int, dict[bytes, int]] = {}
         self.touched: dict[int, set[bytes]] = {}
         self.outputs: dict[int, list[Record]] = {}
@@ -63,8 +63,18 @@ class CountingEngine:
             self.touched[partition].add(key)
             self.fresh[partition] += 1
             if self.changes:
-                value = json.dumps({"key": key.decode(), "n": counts[key], "topic": topic, "time": timestamp})
-                self.outputs[partition].append(Record("segment-changes", partition, key, value.encode()))
+                self.outputs[partition].append(self._change(partition, key, topic, timestamp))
+
+    def _change(self, partition: int, key: bytes, topic: int, timestamp: int) -> Record:
+        change = {
+            "key": key.decode(),
+            "n": self.counts[partition][key],
+            "topic": topic,
+            "time": timestamp,
+            "worker": self.name,
+            "model": self.models[-1].decode() if self.models else None,
+        }
+        return Record("segment-changes", partition, key, json.dumps(change).encode())
 
     def advance(self, partition: int, wall_ms: int) -> None:
         """Note the time."""

@@ -18,11 +18,24 @@ from streams.clock import SystemClock
 from streams.produce import Publisher, publish
 from streams.reader import Reader
 from streams.replay.run import totals
-from streams.settings import Settings
+from streams.settings import SETTINGS, Settings
 from streams.shop.pace import Pace
 from streams.shop.record import ShopRecord
 from streams.snapshot import partitions
 from tests.kafka.workers import ROOT, committed, group_admin, read, until
+
+PROGRAM = str(Path(sys.executable).with_name("live-segments"))
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the variables that make these settings, with nothing else of ours set."""
+    ours = ("LIVE_SEGMENTS_", "KAFKA_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    for row in SETTINGS:
+        value = getattr(settings, row.name)
+        if value != row.default:
+            environment[row.env] = str(value)
+    return environment
 
 
 @contextmanager
@@ -31,8 +44,8 @@ def worker(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "streams.worker"],
-            cwd=ROOT,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            cwd=log.parent,  # Faust makes a folder there
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=out,
@@ -97,4 +110,13 @@ def assert_sequences(found: Iterable[dict[str, Any]]) -> None:
         ids.add(change["messageId"])
 
 
-__all__ = ["assert_sequences", "changes", "feed", "profile_totals", "wait_for", "worker"]
+__all__ = [
+    "PROGRAM",
+    "assert_sequences",
+    "changes",
+    "environment_of",
+    "feed",
+    "profile_totals",
+    "wait_for",
+    "worker",
+]

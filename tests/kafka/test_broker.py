@@ -22,6 +22,7 @@ from streams.admin import Admin
 from streams.broker import Broker, start_broker
 from streams.broker.embedded import Embedded
 from streams.broker.kafka import Kafka
+from streams.broker.scratch import Scratch
 from streams.errors import BrokerUnreachableError, ExitCode, LiveSegmentsError, UsageError
 from streams.settings import Settings, load_settings
 from streams.topics import TOPICS, check_topics, create_topics, topic_name
@@ -214,11 +215,11 @@ def test_a_failed_start_shows_the_end_of_the_brokers_log(
 ) -> None:
     """When the port is taken the error is one line with what Kafka itself logged, and no process stays."""
     del kafka  # asked for so that this is skipped where no Kafka can run
-    with socket.socket() as taken, socket.socket() as other:
-        for each in (taken, other):
+    with socket.socket() as taken, socket.socket() as other, socket.socket() as third:
+        for each in (taken, other, third):
             each.bind(("127.0.0.1", 0))
             each.listen()
-        ports = [taken.getsockname()[1], other.getsockname()[1]]
+        ports = [each.getsockname()[1] for each in (taken, other, third)]
         monkeypatch.setattr("streams.broker.nodes.free_ports", lambda _: ports)
         with pytest.raises(LiveSegmentsError, match=r"node 1 ended with code 1 .*Address already in use"):
             start_broker("kafka", settings=load_settings({}))
@@ -250,6 +251,32 @@ def test_the_real_broker_dies_with_its_owner(kafka: Broker, tmp_path: Path) -> N
     while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
         assert time.monotonic() < deadline, "the broker outlived its owner"
         time.sleep(0.05)
+
+
+def test_the_folder_of_a_killed_owner_is_removed_by_the_next_one_and_that_of_a_living_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The temporary data of a Kafka whose owner had no chance to tidy up does not pile up."""
+    script = "from streams.broker.scratch import Scratch as S; s = S(); print(s.path, flush=True); input()"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        env=environment,
+    ) as owner:
+        assert owner.stdout is not None
+        folder = Path(owner.stdout.readline().decode().strip())
+        mine = Scratch()
+        assert folder.is_dir()
+        owner.kill()
+    Scratch().remove()
+
+    assert [path.name for path in tmp_path.iterdir()] == [mine.path.name]
+    mine.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_java_the_embedded_broker_is_used_and_says_what_it_cannot_show(

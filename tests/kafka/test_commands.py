@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections import Counter
@@ -23,25 +22,14 @@ from streams.cli import main
 from streams.cli.program import THREADS
 from streams.codec.hashing import partition_for
 from streams.lag import Lag
-from streams.settings import SETTINGS, Settings
+from streams.settings import Settings
 from streams.shop.extract import EXTRACT
 from streams.topics import TOPICS
+from tests.kafka.deployment import PROGRAM, environment_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
-PROGRAM = str(Path(sys.executable).with_name("live-segments"))
 Deploy = Callable[..., Settings]
 EVENTS, CUSTOMERS = 6_000, 150
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    """Return the variables that make these settings, with nothing else of ours set."""
-    ours = ("LIVE_SEGMENTS_", "KAFKA_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    for row in SETTINGS:
-        value = getattr(settings, row.name)
-        if value != row.default:
-            environment[row.env] = str(value)
-    return environment
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:

@@ -18,9 +18,9 @@ Deploy = Callable[..., Settings]
 
 
 @pytest.fixture
-def settings(kafka: Broker, deploy: Deploy) -> Settings:
+def settings(kafka: Broker, deploy: Deploy, session_timeout_ms: int) -> Settings:
     """Give a deployment of its own."""
-    return deploy(kafka, web_port=0, session_timeout_ms=6_000)
+    return deploy(kafka, web_port=0, session_timeout_ms=session_timeout_ms)
 
 
 def test_a_worker_that_is_stopped_commits_what_it_has_and_exits_with_0_in_seconds(
@@ -84,7 +84,7 @@ def test_an_error_of_the_engine_ends_the_worker_with_one_line_and_its_exit_code(
 ) -> None:
     send(settings, "clicks", [b"x"], key=b"poison")
     with Worker(settings, tmp_path / "a.log") as worker:
-        assert worker.process.wait(30) == ExitCode.INTERLOCK
+        assert worker.wait(30) == ExitCode.INTERLOCK
         critical = [line for line in worker.log().splitlines() if "CRITICAL" in line]
 
     assert len(critical) == 1
@@ -100,7 +100,7 @@ def test_a_topic_with_another_partition_count_is_refused_in_one_line(
         kafka_bootstrap=made.kafka_bootstrap, topic_prefix=made.topic_prefix, partitions=3, web_port=0
     )
     with Worker(wrong, tmp_path / "a.log") as worker:
-        assert worker.process.wait(30) == ExitCode.INTERLOCK
+        assert worker.wait(30) == ExitCode.INTERLOCK
         assert "has 4, not 3" in worker.log()
 
 
@@ -109,7 +109,7 @@ def test_missing_topics_are_named_together_with_the_command_that_makes_them(
 ) -> None:
     nowhere = Settings(kafka_bootstrap=kafka.bootstrap, topic_prefix="nobody-made-these.", web_port=0)
     with Worker(nowhere, tmp_path / "a.log") as worker:
-        assert worker.process.wait(30) == ExitCode.USAGE
+        assert worker.wait(30) == ExitCode.USAGE
         assert "live-segments topics create" in worker.log()
 
 

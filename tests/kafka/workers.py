@@ -1,112 +1,99 @@
-"""Worker processes and their topics, seen from outside: what a test starts, sends and reads back."""
+"""The topics of a worker, seen from outside: what a test sends and reads back."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import msgspec
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupState,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from streams.records import INPUT_TOPICS
 from streams.settings import Settings
 from streams.topics import topic_name
-
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60.0
-
-
-class Worker:
-    """A process with the counting engine; killed at the end of the test if it is still there."""
-
-    def __init__(self, settings: Settings, log: Path, **environ: str) -> None:
-        self._log = log
-        with log.open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.kafka.counting_worker"],
-                cwd=ROOT,
-                env={**os.environ, **environ},
-                stdin=subprocess.PIPE,
-                stdout=out,
-                stderr=out,
-            )
-        assert self.process.stdin is not None
-        self.process.stdin.write(msgspec.json.encode(settings) + b"\n")
-        self.process.stdin.flush()
-
-    def __enter__(self) -> Self:
-        """Return the worker."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave no process behind."""
-        self.kill()
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-
-    def kill(self) -> None:
-        """End it as a crash does."""
-        self.process.send_signal(signal.SIGCONT)
-        self.process.kill()
-        self.process.wait()
-
-    def signal(self, number: int) -> None:
-        """Send a signal."""
-        self.process.send_signal(number)
-
-    def stop(self, timeout_s: float = 10.0) -> int:
-        """Send SIGTERM and return the exit code."""
-        self.process.terminate()
-        return self.process.wait(timeout_s)
-
-    def log(self) -> str:
-        """Return what it has logged so far."""
-        return self._log.read_text()
-
-
-def until(condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> float:
-    """Wait for a condition and return how long it took; fail after the timeout."""
-    started = time.monotonic()
-    while not condition():
-        waited = time.monotonic() - started
-        assert waited < timeout_s, f"{what}: not within {timeout_s:g} s"
-        time.sleep(0.05)
-    return time.monotonic() - started
+from tests.kafka.processes import PATIENCE_S, ROOT, Supervised, Worker, runs, until
 
 
 class Load:
-    """Sends numbered events of some keys to the three event topics, and counts what it sent."""
+    """Sends numbered events of some keys to the three event topics, and counts what it sent.
+
+    Its producer waits for a broker that is away, and stores nothing twice.
+    """
 
     def __init__(self, settings: Settings, keys: int = 200) -> None:
         self._settings = settings
         self._keys = keys
-        self._producer = Producer({"bootstrap.servers": settings.kafka_bootstrap, "linger.ms": 5})
+        self._producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka_bootstrap,
+                "linger.ms": 5,
+                "enable.idempotence": True,
+                "reconnect.backoff.max.ms": 500,
+                "log_level": 0,
+            }
+        )
+        self._failed: list[KafkaError] = []
         self.sent: dict[str, int] = {}
         self._next = 0
 
     def send(self, count: int) -> None:
         """Send events and wait until all are stored."""
+        self.begin_to_send(count)
+        self.flush()
+
+    def begin_to_send(self, count: int) -> None:
+        """Hand events to the producer."""
         for number in range(self._next, self._next + count):
             key = f"c{number * 7 % self._keys}"
             topic = topic_name(self._settings, INPUT_TOPICS[number % 3])
-            self._producer.produce(
-                topic, b"%d" % number, key, partition=number * 7 % self._keys % self.partitions
-            )
+            partition = number * 7 % self._keys % self.partitions
+            self._producer.produce(topic, b"%d" % number, key, partition=partition, on_delivery=self._stored)
             self.sent[key] = self.sent.get(key, 0) + 1
             self._producer.poll(0)
         self._next += count
-        assert self._producer.flush(30) == 0
+
+    def _stored(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self._failed.append(error)
+
+    def flush(self) -> None:
+        """Wait until all events are stored."""
+        assert self._producer.flush(60) == 0
+        assert self._failed == []
+
+    @contextmanager
+    def steadily(self, per_second: int = 1000) -> Iterator[None]:
+        """Send events all the time until the block ends, then wait until all are stored."""
+        over = threading.Event()
+
+        def run() -> None:
+            while not over.wait(0.02):
+                self.begin_to_send(per_second // 50)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+        self.flush()
+
+    def wait_until_counted(self, timeout_s: float = PATIENCE_S) -> float:
+        """Wait until the group has committed all that was sent; return how long that took."""
+        return until(lambda: committed(self._settings) == self.total, "all committed", timeout_s)
 
     @property
     def partitions(self) -> int:
@@ -154,13 +141,13 @@ def committed(settings: Settings, client: Consumer | None = None) -> int:
     return sum(max(0, partition.offset) for partition in found)
 
 
-def read(settings: Settings, name: str) -> list[tuple[int, bytes, bytes]]:
-    """Return all committed records of a topic as (partition, key, value), each partition's in order."""
+def read(settings: Settings, name: str, isolation: str = "read_committed") -> list[tuple[int, bytes, bytes]]:
+    """Return all records of a topic as (partition, key, value), each partition's in order."""
     consumer = Consumer(
         {
             "bootstrap.servers": settings.kafka_bootstrap,
             "group.id": "reader",
-            "isolation.level": "read_committed",
+            "isolation.level": isolation,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
@@ -187,12 +174,16 @@ def counts(settings: Settings) -> dict[str, int]:
     return {key.decode(): int(value) for _, key, value in read(settings, "profiles-changelog")}
 
 
+def changes(settings: Settings, isolation: str = "read_committed") -> list[dict[str, Any]]:
+    """Return the counting engine's changes."""
+    return [json.loads(value) for *_, value in read(settings, "segment-changes", isolation)]
+
+
 def sequences(settings: Settings) -> dict[str, list[int]]:
     """Return for each key the numbers of its changes, in the order in which a subscriber sees them."""
     found: dict[str, list[int]] = {}
-    for _, key, value in read(settings, "segment-changes"):
-        change: dict[str, Any] = json.loads(value)
-        found.setdefault(key.decode(), []).append(change["n"])
+    for change in changes(settings):
+        found.setdefault(change["key"], []).append(change["n"])
     return found
 
 
@@ -200,3 +191,53 @@ def assert_exactly_once(settings: Settings, load: Load) -> None:
     """Check that each event was counted once, and each change seen once and in order."""
     assert counts(settings) == load.sent
     assert sequences(settings) == {key: list(range(1, n + 1)) for key, n in load.sent.items()}
+
+
+def ends(settings: Settings, name: str, partition: int, isolation: str) -> int:
+    """Return where a partition ends for a reader of that isolation level."""
+    consumer = Consumer(
+        {"bootstrap.servers": settings.kafka_bootstrap, "group.id": "reader", "isolation.level": isolation}
+    )
+    _, end = consumer.get_watermark_offsets(TopicPartition(topic_name(settings, name), partition), 20)
+    consumer.close()
+    return int(end)
+
+
+def group_size(settings: Settings) -> int:
+    """Return how many members with partitions the consumer group has, -1 while it is rebalancing."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    (future,) = admin.describe_consumer_groups([settings.app_id]).values()
+    found = future.result(20)
+    settled = found.state in (ConsumerGroupState.STABLE, ConsumerGroupState.EMPTY)
+    return len(found.members) if settled else -1
+
+
+def limit_records(settings: Settings, name: str, size: int | None) -> None:
+    """Set how large the records of a topic may be, in bytes; None: as by default."""
+    kind = AlterConfigOpType.DELETE if size is None else AlterConfigOpType.SET
+    entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=kind)
+    topic = ConfigResource(ResourceType.TOPIC, topic_name(settings, name), incremental_configs=[entry])
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    for done in admin.incremental_alter_configs([topic]).values():
+        done.result(20)
+
+
+__all__ = [
+    "ROOT",
+    "Load",
+    "Supervised",
+    "Worker",
+    "assert_exactly_once",
+    "changes",
+    "committed",
+    "counts",
+    "ends",
+    "group_admin",
+    "group_size",
+    "limit_records",
+    "read",
+    "runs",
+    "send",
+    "sequences",
+    "until",
+]
