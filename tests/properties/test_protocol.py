@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from streams.errors import LiveSegmentsError
 from streams.transport import protocol
 from tests.protocol_kafka import PARTITIONS, TOPICS, Kafka
-from tests.protocol_worker import Variant, Worker
+from tests.protocol_parts import Variant
+from tests.protocol_worker import Worker
 
 SOUND = Variant()
 MOST_WORKERS = 3
