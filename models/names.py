@@ -31,6 +31,10 @@ class Names:
             self.fresh.append((space, code, name))
         return code
 
+    def find(self, space: str, name: str) -> int | None:
+        """Return the code of a name, None when it has none."""
+        return self._codes[space].get(name)
+
     def put(self, space: str, code: int, name: str) -> None:
         """Take over a name and its code from the changelog."""
         self._codes[space][name] = code

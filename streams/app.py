@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 import faust
@@ -21,6 +24,8 @@ from streams.transport.watchdog import Watchdog
 
 ADVANCE_S = 0.5
 """How often time passes in partitions that have nothing to do."""
+SWEEP_S = 0.05
+"""How often it is asked whether there is somebody to decide because of the time."""
 HEARTBEAT_S = 0.3
 """A member learns of a rebalance at its next heartbeat; until then the others wait for it."""
 
@@ -68,6 +73,7 @@ def _configuration(settings: Settings, *, web: bool) -> dict[str, Any]:
     return {
         "broker": ";".join(f"chunk://{broker.strip()}" for broker in brokers),
         "store": "memory://",
+        "datadir": str(Path(tempfile.gettempdir()) / "live-segments-faust"),  # made, and never used
         "broker_session_timeout": settings.session_timeout_ms / 1000,
         "broker_heartbeat_interval": HEARTBEAT_S,
         "broker_rebalance_timeout": 60.0,
@@ -102,6 +108,11 @@ def _declare_timers(app: Any, settings: Settings, telemetry: Telemetry, parts: P
     async def advance() -> None:
         ownership.advance()
         telemetry.health.on_loop()
+
+    @app.task
+    async def sweep() -> None:
+        while not app.should_stop:  # noqa: ASYNC110 - between two slices everybody else has a turn
+            await asyncio.sleep(0 if ownership.sweep() else SWEEP_S)
 
     @app.timer(watchdog.interval_s)
     async def watch() -> None:

@@ -14,31 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calendar import Calendar
-from models.clusterer import Accumulator, Model
+from models.clusterer import Accumulator
 from models.events import I64, Events, Kind
-from models.features import CLUSTERED
 from models.profiles import Columns, Slab, update
 from streams.clock import Clock
 from streams.codec import profile_rows as rows_codec
-from streams.codec.changes import Change
 from streams.codec.dead_letters import encode_dead_letter
 from streams.codec.events import Decoder
 from streams.codec.guards import PartitionerCheck, UnusableShare
 from streams.coding import to_columns
-from streams.decider import Chunk, Decider
+from streams.deciding import Applied, Decider
+from streams.erasing import Eraser
 from streams.errors import LiveSegmentsError
 from streams.ledger import Entry
 from streams.observer import NO_OBSERVER, EngineObserver
 from streams.outbox import take
 from streams.partition import NOWHERE, Partition, deliver
 from streams.records import INPUT_TOPICS, Batch, RawBatch
-from streams.restoring import forget_row, restore
+from streams.restoring import restore
 from streams.rules import EngineRules
-
-FEATURE_NAMES = tuple(f.name for f in CLUSTERED)
-"""The columns of the clusterer's rows."""
-KEPT_MODELS = 64
-"""Model versions kept for partitions that have not adopted a newer one."""
+from streams.sweeper import Sweeper
+from streams.versions import FEATURE_NAMES, Versions
 
 
 @dataclass(slots=True)
@@ -54,14 +50,17 @@ class Engine:
     parts: dict[int, Partition] = field(default_factory=dict)
     slab: Slab = field(init=False)
     decider: Decider = field(init=False)
+    sweeper: Sweeper = field(init=False)
+    eraser: Eraser = field(init=False)
     unusable: UnusableShare = field(init=False)
-    models: dict[int, Model] = field(default_factory=dict)
-    newest: Model | None = None
+    versions: Versions = field(default_factory=Versions)
 
     def __post_init__(self) -> None:
         """Reserve the slab."""
         self.slab = Slab(self.rules.capacity)
         self.decider = Decider(self.slab, self.rules, self.calendar, self.observer)
+        self.sweeper = Sweeper(self.slab, self.decider, self.observer)
+        self.eraser = Eraser(self.slab, self.sweeper, self.observer, self.rules.erasure_key)
         self.unusable = UnusableShare(self.rules.max_unusable_share)
 
     # ---- life of a partition ------------------------------------------------------------------
@@ -76,10 +75,7 @@ class Engine:
         Raises:
             LiveSegmentsError: the changelog was written in another format.
         """
-        restore(self.parts[partition], self.slab, self._model_of, keys, values)
-
-    def _model_of(self, version: int) -> Model | None:
-        return self.models.get(version)
+        restore(self.parts[partition], self.slab, self.versions, keys, values)
 
     def opened(self, partition: int, positions: dict[int, int]) -> None:
         """Check the restored state against the committed offsets, topic index to next offset.
@@ -99,6 +95,7 @@ class Engine:
                     f"but the group has committed {offset}: was the group's offset or the changelog reset? "
                     "Reset both, or use a new LIVE_SEGMENTS_APP_ID"
                 )
+        self.sweeper.resume(self.parts[partition])
 
     def close(self, partition: int) -> None:
         """Drop all state of a partition."""
@@ -107,20 +104,15 @@ class Engine:
             self.unusable.forget(partition)
 
     def offer_model(self, data: bytes) -> None:
-        """Take note of a model; partitions adopt the newest one at their next tick.
+        """Take note of a model or of definitions; partitions adopt the newest at their next tick.
 
         Raises:
-            ModelFormatError: the bytes are not a model.
+            ModelFormatError: the bytes are no model.
+            DefinitionsError: they are no definitions, or such as this program cannot use.
         """
-        model = Model.from_bytes(data)
-        if model.features != FEATURE_NAMES:
-            return
-        self.models[model.version] = model
-        for version in sorted(self.models)[:-KEPT_MODELS]:
-            del self.models[version]
-        if self.newest is None or model.version > self.newest.version:
-            self.newest = model
-        self.observer.model(self.newest.version)
+        self.versions.offer(data)
+        model, rules = self.versions.model, self.versions.newest_rules
+        self.observer.versions(model.version if model else 0, rules.version if rules else 0)
 
     # ---- processing -----------------------------------------------------------------------------
     def process(self, raw: RawBatch) -> None:
@@ -183,21 +175,22 @@ class Engine:
         self._cross(behind, self._tick_of(stream_ms, wall_ms))
 
     def _cross(self, parts: Iterable[Partition], tick_ms: int) -> None:
-        """Sweep those of the partitions that have not yet seen the tick."""
+        """Begin to sweep those of the partitions that have not yet seen the tick."""
         due = [part for part in parts if part.tick_ms < tick_ms]
-        if not due:
-            return
-        since = [part.tick_ms for part in due]
-        for part in due:
-            part.tick_ms, part.moved = tick_ms, True
-        self.decider.at_tick(due, since, tick_ms)
-        newest = self.newest
-        if newest is not None:
-            late = [p for p in due if p.model is None or p.model.version < newest.version]
-            if late:
-                self.decider.adopt(late, newest, tick_ms)
-        for part in due:
-            self.observer.sweep(part.number, len(part.index))
+        self.sweeper.begin(due, tick_ms, self.versions.model, self.versions.newest_rules)
+        if not self.rules.sliced:
+            self.sweeper.finish(due)
+
+    def sweep(self, partitions: Iterable[int]) -> bool:
+        """Carry on with one sweep that is under way in the partitions, for some milliseconds.
+
+        Returns:
+            Whether there is more to do.
+        """
+        under_way = [part for part in map(self.parts.__getitem__, partitions) if part.sweep is not None]
+        if under_way:
+            self.sweeper.go_on(under_way[0])
+        return len(under_way) > 1 or any(part.sweep is not None for part in under_way)
 
     def _ticks(self, stream_ms: I64, wall_ms: int) -> I64:
         """Return the last tick at each stream time.
@@ -239,7 +232,7 @@ class Engine:
             crossing: dict[int, list[Partition]] = {}
             for part, erase, at in then:
                 if erase is not None:
-                    entry = self._erase(part, events.key[at], int(events.time[at]))
+                    entry = self.eraser.erase(part, events.key[at], int(events.time[at]))
                     part.ledger.add(entry, raw.topic[events.source[at]])
                     continue
                 part.stream_ms = max(part.stream_ms, min(int(events.time[at]), wall_ms))
@@ -271,6 +264,7 @@ class Engine:
         chosen, rows = self._rows(raw, events, chosen)
         if not len(chosen):
             return
+        self._sweep_first(events.partition[chosen], rows)
         cols = columns.take(chosen)
         updated = update(self.slab.rows, rows, cols)
         partition = events.partition[chosen]
@@ -283,7 +277,13 @@ class Engine:
             for entry, which in ((Entry.COUNTED, updated.accepted), (Entry.DUPLICATE, ~updated.accepted)):
                 part.ledger.add_each(entry, np.bincount(topics[mine & which], minlength=len(INPUT_TOPICS)))
         self.observer.events(updated.accepted, updated.late)
-        self.decider.after_events(Chunk(raw, events, chosen, partition, updated), self.parts)
+        self.decider.after_events(Applied(raw, events, chosen, partition, updated), self.parts)
+
+    def _sweep_first(self, partition: NDArray[np.int32], rows: NDArray[np.intp]) -> None:
+        """Decide those at the last tick whose turn has not come yet."""
+        under_way = [part for part in self.parts.values() if part.sweep is not None]
+        if under_way:
+            self.sweeper.first(under_way, [rows[partition == part.number] for part in under_way])
 
     def _rows(
         self, raw: RawBatch, events: Events, chosen: NDArray[np.intp]
@@ -305,57 +305,12 @@ class Engine:
             row = part.index.get(key)
             if row is None:
                 row = part.index[key] = new(number, key)
+                self.sweeper.made(row)
                 if sequence:
                     self.slab.rows[row]["sequence"] = sequence
             rows.append(row)
             kept.append(i)
         return np.array(kept, np.intp), np.array(rows, np.intp)
-
-    # ---- erasure --------------------------------------------------------------------------------
-    def _erase(self, part: Partition, key: bytes, at_ms: int) -> Entry:
-        """Remove a customer: exit event, tombstones, and a marker so that replayed history is ignored."""
-        mark = rows_codec.erased_hash(key, self.rules.erasure_key)
-        before_ms, sequence = part.erased.get(mark, (0, 0))
-        if at_ms <= before_ms:
-            return Entry.DUPLICATE
-        row = part.index.get(key)
-        if row is not None:
-            r = self.slab.rows[row]
-            sequence = int(r["sequence"])
-            at_ms = max(at_ms, int(r["last_seen"]))  # what is removed stays away, newer events too
-            number = int(r["behaviour"])
-            if number:
-                sequence += 1
-                change = self._erasure_change(part, key, r, number, at_ms, sequence)
-                part.changes.append(change)
-                self.observer.change(change)
-            forget_row(part, self.slab, key)
-        part.gone.append(key)
-        part.changed.pop(key, None)
-        part.erased[mark] = (max(before_ms, at_ms), sequence)
-        part.fresh_erased.append(mark)
-        return Entry.COUNTED
-
-    def _erasure_change(
-        self, part: Partition, key: bytes, r: np.void, number: int, at_ms: int, sequence: int
-    ) -> Change:
-        known = part.model is not None and number in part.model.numbers
-        name = part.model.segment(number).name if part.model is not None and known else f"b-{number}"
-        return Change(
-            customer_id=key.decode(),
-            segment_set="behaviour",
-            segment_id=f"b-{number}",
-            segment_name=name,
-            entered=False,
-            previous_segment=f"b-{number}",
-            since_ms=int(r["behaviour_since"]),
-            timestamp_ms=max(at_ms, int(r["behaviour_since"])),
-            sequence=sequence,
-            cause="erasure",
-            reason=f"Left {name} because the customer's data was erased.",
-            model_version=int(r["model_version"]),
-            definitions_version=int(r["definitions_version"]),
-        )
 
     # ---- commit ---------------------------------------------------------------------------------
     def pending(self, partition: int) -> int:

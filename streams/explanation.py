@@ -14,7 +14,8 @@ from models.profiles import gather
 from streams.clock import Clock
 from streams.codec.hashing import partition_for
 from streams.codec.profile_rows import COLD_PREFIX, HOT_PREFIX, META_KEY, NAME_PREFIX
-from streams.decisions import scalar
+from streams.deciding.judge import eligible
+from streams.deciding.records import scalar
 from streams.outbox import CHANGELOG
 from streams.reader import Reader
 from streams.settings import Settings
@@ -100,7 +101,7 @@ def explain(settings: Settings, reader: Reader, clock: Clock, customer: str) -> 
         segment_name=model.segment(own).name if model is not None and known else None,
         since_ms=int(r["behaviour_since"][0]) if own else None,
         model_version=model.version if model is not None else 0,
-        eligible=bool(engine.decider.eligible(r)[0]),
+        eligible=bool(eligible(r, settings.min_events)[0]),
         margin=settings.margin,
         distances=near,
         for_runner_up=pros,

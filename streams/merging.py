@@ -10,8 +10,8 @@ from models.features import BY_NAME
 from streams.codec.definitions import encode_definition
 from streams.codec.output_records import Definition, Lineage
 from streams.codec.output_records import LineageEvent as LineageName
-from streams.engine import FEATURE_NAMES
 from streams.records import Record
+from streams.versions import FEATURE_NAMES
 
 MODELS = "models"
 DEFINITIONS = "segment-definitions"

@@ -207,6 +207,13 @@ class Metrics:
             "workers that differ for minutes: one of them no longer reads the topic models",
         ),
     ]
+    definitions_version: Annotated[
+        Gauge,
+        _What(
+            "when the worker takes up new definitions of the audiences; 0 = none yet",
+            "workers that differ for minutes: one of them no longer reads the topic models",
+        ),
+    ]
     model_age_seconds: Annotated[
         Gauge,
         _What(

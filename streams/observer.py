@@ -27,8 +27,8 @@ class EngineObserver(Protocol):
     def sweep(self, partition: int, customers: int) -> None:
         """All customers of a partition were decided."""
 
-    def model(self, version: int) -> None:
-        """The newest model known is this one."""
+    def versions(self, model: int, definitions: int) -> None:
+        """The newest model and definitions known are these; 0 for none."""
 
 
 class SilentObserver:
@@ -49,7 +49,7 @@ class SilentObserver:
     def sweep(self, partition: int, customers: int) -> None:
         """Ignore."""
 
-    def model(self, version: int) -> None:
+    def versions(self, model: int, definitions: int) -> None:
         """Ignore."""
 
 

@@ -7,12 +7,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.audiences import Rules
+from models.clusterer import Model
 from models.profiles import HOT_BYTES, Slab
 from streams.codec import profile_rows as codec
 from streams.codec.changes import Change, encode_change
-from streams.codec.membership import Behaviour, encode_membership
+from streams.codec.membership import AudienceMembership, Behaviour, encode_membership
 from streams.codec.output_records import Origin
-from streams.partition import NOWHERE, Partition
+from streams.partition import NOWHERE, Held, Partition
 from streams.records import INPUT_TOPICS, Batch, Record
 
 CHANGELOG = "profiles-changelog"
@@ -22,7 +24,7 @@ MEMBERSHIPS = "segments"
 DELTAS = "model-deltas"
 
 
-class Rules(Protocol):
+class Deployment(Protocol):
     """What the outbox has to know of the deployment."""
 
     @property
@@ -46,7 +48,7 @@ class Rules(Protocol):
         ...
 
 
-def take(part: Partition, slab: Slab, rules: Rules, received_at_ms: int) -> Batch:
+def take(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int) -> Batch:
     """Return what the partition has to write, and forget it.
 
     Raises:
@@ -61,7 +63,8 @@ def take(part: Partition, slab: Slab, rules: Rules, received_at_ms: int) -> Batc
     records.extend(_rows(part, slab))
     records.extend(_change(part.number, change, rules, received_at_ms) for change in part.changes)
     records.extend(
-        Record(MEMBERSHIPS, part.number, key, _membership(change)) for key, change in part.changed.items()
+        Record(MEMBERSHIPS, part.number, key, _membership(part, slab, key, held))
+        for key, held in part.changed.items()
     )
     for mark in part.fresh_erased:
         value = codec.encode_erased(*part.erased[mark])
@@ -106,7 +109,7 @@ def _unique(dirty: list[NDArray[np.intp]]) -> NDArray[np.intp]:
     return np.unique(np.concatenate(dirty)) if dirty else np.empty(0, np.intp)
 
 
-def _change(partition: int, change: Change, rules: Rules, received_at_ms: int) -> Record:
+def _change(partition: int, change: Change, rules: Deployment, received_at_ms: int) -> Record:
     # a new model decides silent customers as of now: what counts is when they were last there
     newest_ms = change.seen_ms if change.cause in {"model", "definition"} else change.timestamp_ms
     aged = received_at_ms - newest_ms > rules.catchup_after_ms
@@ -118,25 +121,62 @@ def _change(partition: int, change: Change, rules: Rules, received_at_ms: int) -
     return Record(topic, partition, change.customer_id.encode(), value, headers)
 
 
-def _membership(change: Change) -> bytes:
+def _membership(part: Partition, slab: Slab, key: bytes, held: Held) -> bytes:
+    """Return what a customer is in, as of their last change."""
+    row = slab.rows[part.index[key]]
+    change, number = held.change, int(row["behaviour"])
+    behaviour = None
+    if number:
+        behaviour = Behaviour(
+            f"b-{number}",
+            name_of(part.model, number),
+            int(row["behaviour_since"]),
+            held.confidence,
+            _version(part.model),
+        )
     return encode_membership(
         customer_id=change.customer_id,
         sequence=change.sequence,
         updated_at_ms=change.timestamp_ms,
-        behaviour=Behaviour(
-            change.segment_id, change.segment_name, change.since_ms, change.confidence, change.model_version
-        ),
-        audiences=(),
+        behaviour=behaviour,
+        audiences=audiences_of(part.rules, row),
         features=change.features,
     )
 
 
+def name_of(model: Model | None, number: int) -> str:
+    """Return the name of a behaviour segment, its id when the model does not know it."""
+    known = model is not None and number in model.numbers
+    return model.segment(number).name if model is not None and known else f"b-{number}"
+
+
+def audiences_of(rules: Rules | None, row: np.void) -> list[AudienceMembership]:
+    """Return the audiences that a row's customer is in, by slot."""
+    if rules is None:
+        return []
+    bits, since_s = int(row["audience_bits"]), row["audience_since_s"]
+    return [
+        AudienceMembership(definition.id, int(since_s[slot]) * 1000)
+        for slot, definition in rules.definitions.by_slot.items()
+        if bits >> slot & 1
+    ]
+
+
+def _version(in_force: Model | Rules | None) -> int:
+    return in_force.version if in_force is not None else 0
+
+
 def _meta(part: Partition) -> codec.Meta:
+    sweep = part.sweep
     return codec.Meta(
         stream_ms=part.stream_ms,
         anchor_ms=part.anchor_ms,
         tick_ms=part.tick_ms,
-        model_version=part.model.version if part.model else 0,
+        sweep=None
+        if sweep is None
+        else codec.UnderWay(sweep.since_ms, _version(sweep.model), _version(sweep.rules)),
+        model_version=_version(part.model),
+        definitions_version=_version(part.rules),
         positions={t: p for t, p in zip(INPUT_TOPICS, part.positions, strict=True) if p != NOWHERE},
         counted=part.counted,
         dead=part.dead,

@@ -8,15 +8,26 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from models.audiences import Rules
 from models.clusterer import Accumulator, Model
 from models.events import I64
 from models.names import Names
 from streams.codec.changes import Change
 from streams.ledger import Entry, Ledger
 from streams.records import INPUT_TOPICS, RawBatch, Record
+from streams.sweep import Sweep
 
 NOWHERE = -1
 """Position of an input topic of which nothing has been seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A customer's last change, for the record of their memberships."""
+
+    change: Change
+    confidence: float | None
+    """Of their behaviour segment, as of that change."""
 
 
 @dataclass(slots=True)
@@ -30,6 +41,10 @@ class Partition:
     names: Names = field(default_factory=Names)
     model: Model | None = None
     """The model in force; another one is adopted at ticks only."""
+    rules: Rules | None = None
+    """The definitions in force, adopted as models are."""
+    sweep: Sweep | None = None
+    """What is left to do of the last tick."""
     stream_ms: int = 0
     anchor_ms: int = 0
     tick_ms: int = 0
@@ -48,7 +63,7 @@ class Partition:
     gone: list[bytes] = field(default_factory=list)
     fresh_erased: list[bytes] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
-    changed: dict[bytes, Change] = field(default_factory=dict)
+    changed: dict[bytes, Held] = field(default_factory=dict)
     """Last change of each customer since the last commit."""
     dead_letters: list[Record] = field(default_factory=list)
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from models.features import FEATURES, View, evaluate
 from models.profiles import gather
-from streams.decisions import scalar
+from streams.deciding.records import scalar
 from streams.engine import Engine
 from streams.partition import Partition
 

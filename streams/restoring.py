@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from models.clusterer import Model
+import numpy as np
+
 from models.profiles import HOT_BYTES, Slab
 from streams.codec import profile_rows as codec
 from streams.ledger import Ledger
 from streams.partition import NOWHERE, Partition
 from streams.records import INPUT_TOPICS
+from streams.sweep import Sweep
+from streams.versions import Versions
 
 _HOT, _COLD = codec.HOT_PREFIX[0], codec.COLD_PREFIX[0]
 _SPAN = {_HOT: slice(0, HOT_BYTES), _COLD: slice(HOT_BYTES, None)}
@@ -20,7 +23,7 @@ _Blocks = dict[bytes, bytes]
 def restore(
     part: Partition,
     slab: Slab,
-    model_of: Callable[[int], Model | None],
+    known: Versions,
     keys: Sequence[bytes],
     values: Sequence[bytes | None],
 ) -> None:
@@ -31,7 +34,7 @@ def restore(
     Args:
         part: changed in place.
         slab: takes the rows.
-        model_of: gives the model of a version.
+        known: the versions of models and definitions.
         keys: of the records.
         values: of the records; None deletes.
 
@@ -50,7 +53,7 @@ def restore(
         elif kind == _COLD:
             cold[key] = value
         else:
-            _other(part, key, value, model_of)
+            _other(part, key, value, known)
     _put(part, slab, hot, cold)
 
 
@@ -82,7 +85,7 @@ def _delete(part: Partition, slab: Slab, key: bytes) -> None:
         slab.bytes[row, HOT_BYTES:] = 0
 
 
-def _other(part: Partition, key: bytes, value: bytes, model_of: Callable[[int], Model | None]) -> None:
+def _other(part: Partition, key: bytes, value: bytes, known: Versions) -> None:
     """Apply a record that is no block of a customer."""
     prefix = key[:1]
     if prefix == codec.NAME_PREFIX:
@@ -91,17 +94,23 @@ def _other(part: Partition, key: bytes, value: bytes, model_of: Callable[[int], 
     elif prefix == codec.ERASED_PREFIX:
         part.erased[key[1:]] = codec.decode_erased(value)
     elif key == codec.META_KEY:
-        _meta(part, codec.decode_meta(value), model_of)
+        _meta(part, codec.decode_meta(value), known)
 
 
-def _meta(part: Partition, meta: codec.Meta, model_of: Callable[[int], Model | None]) -> None:
+def _meta(part: Partition, meta: codec.Meta, known: Versions) -> None:
     part.stream_ms, part.anchor_ms, part.tick_ms = meta.stream_ms, meta.anchor_ms, meta.tick_ms
     part.positions = [meta.positions.get(topic, NOWHERE) for topic in INPUT_TOPICS]
     outcomes = (meta.counted, meta.dead, meta.duplicates, meta.erased)
     part.ledger = Ledger.restored(meta.inputs, outcomes)
-    part.model = model_of(meta.model_version) if meta.model_version else None
-    if part.model is not None:
-        part.accumulator.adopt(part.model)
+    part.model = known.model_of(meta.model_version)
+    part.rules = known.rules_of(meta.definitions_version)
+    learning = part.model
+    if meta.sweep is not None:  # its rows are listed when all are restored
+        learning = known.model_of(meta.sweep.model_version)
+        rules = known.rules_of(meta.sweep.definitions_version)
+        part.sweep = Sweep(meta.sweep.since_ms, learning, rules, np.empty(0, np.intp))
+    if learning is not None:
+        part.accumulator.adopt(learning)
 
 
 def forget_row(part: Partition, slab: Slab, key: bytes) -> None:

@@ -30,6 +30,8 @@ class EngineRules:
     run_id: str = "live"
     origin: Origin | None = None
     """Origin of all records; None: live or catchup, by age at the commit."""
+    sliced: bool = False
+    """Sweeps go on between chunks, a slice at a time; False: a tick decides everyone at once."""
     max_unusable_share: float = 0.9
     exactly_once: bool = True
     """State and offsets are committed together; False: after a crash the state may be ahead."""

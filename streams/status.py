@@ -19,7 +19,7 @@ class WorkerStatus:
 
     def snapshot(self) -> Snapshot:
         """Return the state as of now; costs a pass over the customers' segment numbers."""
-        engine, model = self._engine, self._engine.newest
+        engine, model = self._engine, self._engine.versions.model
         return Snapshot(
             customers=sum(engine.customers(number) for number in engine.parts),
             events=self._counters.processed,
@@ -31,7 +31,7 @@ class WorkerStatus:
         )
 
     def _segments(self) -> list[SegmentRow]:
-        model = self._engine.newest
+        model = self._engine.versions.model
         if model is None:
             return []
         sizes = self._engine.segment_sizes()

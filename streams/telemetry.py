@@ -144,8 +144,9 @@ class EngineMetrics:
         """All customers of a partition were decided."""
         self._metrics.customers.labels(partition).set(customers)
 
-    def model(self, version: int) -> None:
-        """The newest model known is this one."""
-        if version != self._model_version:
-            self._model_version, self._model_since = version, time.monotonic()
-        self._metrics.model_version.set(version)
+    def versions(self, model: int, definitions: int) -> None:
+        """The newest model and definitions known are these."""
+        if model != self._model_version:
+            self._model_version, self._model_since = model, time.monotonic()
+        self._metrics.model_version.set(model)
+        self._metrics.definitions_version.set(definitions)

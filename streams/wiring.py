@@ -64,6 +64,7 @@ def make_engine(
         origin=origin,
         max_unusable_share=settings.max_unusable_share,
         exactly_once=exactly_once,
+        sliced=sweep_ms is None,
     )
     check = None if recorded else PartitionerCheck(settings.partitions, settings.partitioner)
     return Engine(engine_rules, Decoder(rules), clock, calendar_of(settings.timezone), check, observer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from unittest.mock import patch
@@ -11,6 +12,7 @@ import numpy as np
 import orjson
 
 import streams.merging
+from models.audiences import Definitions, catalogue, parse, successor
 from models.features import FEATURES, View, evaluate
 from models.profiles import gather
 from streams.clock import ManualClock
@@ -68,20 +70,68 @@ def trained_model() -> bytes:
     return models[-1]
 
 
-class Driver:
-    """An engine with all its partitions and a model, and what it has written."""
+AUDIENCES = """
+[[audience]]
+id = "buyers"
+name = "Buyers"
+enter = "orders_total >= 1"
 
-    def __init__(self, *, model: bool = True) -> None:
+[[audience]]
+id = "lapsed"
+name = "Lapsed"
+enter = "days_since_seen > 2 AND is_buyers"
+leave = "days_since_seen <= 1"
+cooldown = "1d"
+
+[[audience]]
+id = "lookers"
+name = "Lookers"
+enter = "views_7d >= 2 AND NOT is_buyers"
+min_stay = "12h"
+
+[[audience]]
+id = "phones"
+name = "Phone fans"
+enter = "top_category = 'phones' OR behaviour_segment = 'b-2'"
+"""
+"""Audiences that need each other, behaviour segments, names, and time."""
+
+
+def definitions(text: str = AUDIENCES, previous: bytes | None = None) -> bytes:
+    """Return definitions as the model log holds them."""
+    before = None if previous is None else Definitions.from_bytes(previous)
+    made = successor(before, parse(text, catalogue()))
+    assert made is not None
+    return made.to_bytes()
+
+
+class Driver:
+    """An engine with all its partitions, a model and audiences, and what it has written."""
+
+    sliced = False
+    """Sweeps go on a slice at a time: `slices` of them after each chunk."""
+    slices = 0
+
+    def __init__(self, log: Sequence[bytes] | None = None) -> None:
         self.clock = ManualClock(0)
+        self.log: list[bytes] = []
+        """What was offered."""
         self.engine = make_engine(
             SETTINGS, self.clock, recorded=True, sweep_ms=HOUR_MS, run_id="run", origin="backfill"
         )
+        self.engine.rules = replace(self.engine.rules, sliced=self.sliced)
         for partition in range(SETTINGS.partitions):
             self.engine.open(partition)
-        if model:
-            self.engine.offer_model(trained_model())
+        for data in [trained_model(), definitions()] if log is None else log:
+            self.offer(data)
         self.written: list[Record] = []
         self._offsets: dict[tuple[int, int], int] = {}
+
+    def offer(self, data: bytes) -> Driver:
+        """Offer a record of the model log."""
+        self.log.append(data)
+        self.engine.offer_model(data)
+        return self
 
     def feed(self, records: Sequence[ShopRecord]) -> Driver:
         """Process records as one chunk."""
@@ -93,6 +143,14 @@ class Driver:
         self.clock.set(max([self.clock.now_ms(), *(r.time_ms for r in records)]))
         if records:
             self.engine.process(raw)
+        for _ in range(self.slices):
+            self.engine.sweep(self.engine.parts)
+        return self
+
+    def finish(self) -> Driver:
+        """Carry all sweeps to their end."""
+        while self.engine.sweep(self.engine.parts):
+            pass
         return self
 
     def commit(self) -> Driver:
@@ -103,7 +161,7 @@ class Driver:
 
     def successor(self) -> Driver:
         """Return another driver whose engine starts from what this one has committed."""
-        other = Driver()
+        other = type(self)(self.log)
         other.clock.set(self.clock.now_ms())
         other.written, other._offsets = list(self.written), dict(self._offsets)
         for partition in other.engine.parts:
@@ -169,4 +227,4 @@ def driven(chunks: Iterable[Sequence[ShopRecord]], after: Callable[[Driver], obj
         driver.feed(chunk)
         if after is not None:
             after(driver)
-    return driver.commit()
+    return driver.finish().commit()

@@ -34,6 +34,17 @@ _NAME = struct.Struct("<BH")
 _ERASED = struct.Struct("<qI")
 
 
+class UnderWay(msgspec.Struct):
+    """A sweep that had not decided everyone yet."""
+
+    since_ms: int
+    """The tick before."""
+    model_version: int
+    """In force until the tick, 0 for none."""
+    definitions_version: int
+    """As the model."""
+
+
 class Meta(msgspec.Struct, kw_only=True):
     """What a partition knows besides its customers, as of a commit."""
 
@@ -42,7 +53,9 @@ class Meta(msgspec.Struct, kw_only=True):
     anchor_ms: int
     """Wall clock at which stream time was `stream_ms`."""
     tick_ms: int
-    """Last sweep."""
+    """Last tick."""
+    sweep: UnderWay | None = None
+    """What is left to do of it."""
     model_version: int
     """Model in force, 0 for none."""
     definitions_version: int = 0

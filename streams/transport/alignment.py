@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate
+from math import inf
 
 from streams.records import RawBatch
 
@@ -63,6 +64,8 @@ class TopicBuffer:
     since: float
     """When the topic last had records, was caught up, or was reset (seconds, monotonic)."""
     behind: bool = True
+    known: int | None = None
+    """Where the topic ends at the broker, as it said last."""
     head: int = 0
     floor: int = 0
     """Largest timestamp so far."""
@@ -144,6 +147,7 @@ class Aligner:
         """Learn where the topic ends at the broker (None: not known yet); before it the topic lags."""
         buffer = self._buffers[topic]
         buffer.behind = end is None or buffer.end < end
+        buffer.known = end
         if not buffer.behind:
             buffer.since = now_s
 
@@ -155,6 +159,13 @@ class Aligner:
     def caught_up(self) -> bool:
         """Return whether no topic lags and no record waits."""
         return not any(buffer.behind or len(buffer) for buffer in self._buffers)
+
+    def backlog(self) -> float:
+        """Return how many records wait, here or at the broker; infinite while that is not known."""
+        return sum(
+            len(buffer) + (inf if buffer.known is None else max(0, buffer.known - buffer.end))
+            for buffer in self._buffers
+        )
 
     def releasable(self, now_s: float) -> int:
         """Return how many records may leave now."""

@@ -146,7 +146,8 @@ class Consumer(driver.Consumer):
         merge = self.merge_part
         if merge is not None:
             merge.assign(owned=merge.source in assigned)
-        self.ownership.assign(tp for tp in assigned if merge is None or tp != merge.source)
+        inputs = [tp for tp in assigned if merge is None or tp != merge.source]
+        self.ownership.assign(inputs, self.client._coordinator.generation)  # noqa: SLF001 - Faust hands on -1
 
     async def wait_empty(self) -> None:
         """Commit everything that is processed: Faust calls it at a revoke and at the end."""

@@ -33,10 +33,12 @@ MAX_PENDING = 50_000
 """A partition with this much to commit gets no new records."""
 BEHIND_FACTOR = 10
 """A partition that lags commits after this many commit intervals: fewer rows for the same events."""
+FEW = 500
+"""A partition that has no more than this to process does not count as one that lags."""
 FLUSH_TIMEOUT_S = 25.0
 """Bounds the commits at a revoke; the group gives us 60 s."""
-FENCED_GRACE_S = 20.0
-"""A fenced partition that is not taken from us within this time: restart to find out who owns it."""
+FENCED_GRACE_S = 3.0
+"""A fenced partition that is not taken from us within this time, some heartbeats, is opened again."""
 
 
 class Ownership:
@@ -63,6 +65,8 @@ class Ownership:
         self.share: Share[Part] = Share()
         self._background: set[asyncio.Task[None]] = set()
         self._guards: set[asyncio.Task[None]] = set()
+        self._reopened: set[tuple[int, int]] = set()
+        """Number and generation of parts that were opened again after they were fenced."""
 
     @property
     def parts(self) -> dict[int, Part]:
@@ -89,8 +93,12 @@ class Ownership:
         for task in done:
             task.result()
 
-    def assign(self, partitions: Iterable[TopicPartition]) -> None:
+    def assign(self, partitions: Iterable[TopicPartition], group_generation: int | None = None) -> None:
         """Take over an assignment: close what is lost, keep what is retained, open what is new.
+
+        Args:
+            partitions: of all inputs.
+            group_generation: the group's count of its rebalances.
 
         Raises:
             OutOfStepError: the topics of a partition number are spread over workers.
@@ -102,7 +110,9 @@ class Ownership:
         for number, names in topics.items():
             if names != inputs:
                 raise OutOfStepError(f"partition {number} was assigned without {sorted(inputs - names)}")
-        for part in self.share.assign(topics, lambda number: Part(number, len(INPUT_TOPICS))):
+        for part in self.share.assign(
+            topics, lambda number: Part(number, len(INPUT_TOPICS)), group_generation
+        ):
             self.close(part)
         self.observer.on_assigned(set(topics))
         for _, part in sorted(self.parts.items()):
@@ -121,6 +131,7 @@ class Ownership:
             case protocol.CommitRest():
                 return await self._commit_rest(part)
             case protocol.Retire():
+                log.info("partition %d: another worker had it meanwhile, opening it anew", part.number)
                 return self._retire(part)
             case protocol.Drop(error):
                 return self._drop_fenced(part, error)
@@ -155,11 +166,21 @@ class Ownership:
         self._spawn(self._expect_rebalance(part.number, self.share.generation), self._guards)
 
     async def _expect_rebalance(self, number: int, generation: int) -> None:
+        """Open a fenced partition again if it stays ours; a second time in one assignment is the end.
+
+        Who has been away for longer than the session hears at the next heartbeat that it is out of the group.
+        """
         await asyncio.sleep(FENCED_GRACE_S)
-        if self.share.generation == generation and number in self.share.assigned - self.parts.keys():
+        if self.share.generation != generation or number not in self.share.assigned - self.parts.keys():
+            return
+        if (number, generation) in self._reopened:
             self.fail_stop(
                 LiveSegmentsError(f"partition {number} is fenced but still assigned to this worker; restart")
             )
+        self._reopened = {seen for seen in self._reopened if seen[1] == generation} | {(number, generation)}
+        log.warning("partition %d: still assigned to this worker, opening it anew", number)
+        part = self.parts[number] = Part(number, len(INPUT_TOPICS))
+        self._spawn(self._bring_up(part, self.share.claim(part)), part.tasks)
 
     def topic_partition(self, topic: int, partition: int) -> TopicPartition:
         """Return the topic partition of an input topic's index."""
@@ -204,6 +225,10 @@ class Ownership:
             if not part.unprocessed and part.aligner.caught_up():
                 self.engine.advance(part.number, self.clock.now_ms())
 
+    def sweep(self) -> bool:
+        """Carry on with what time has made due in the active parts; is there more to do?"""
+        return self.engine.sweep([part.number for part in self.active()])
+
     # ---- committing ----------------------------------------------------------------------------------
     def tick(self) -> None:
         """Start the commits that are due: called at every commit interval."""
@@ -212,7 +237,7 @@ class Ownership:
         for part in self.active():
             if part.commit is not None or not self._has_work(part):
                 continue
-            if part.aligner.caught_up() or now_s - part.committed_at_s >= patience_s:
+            if part.aligner.backlog() <= FEW or now_s - part.committed_at_s >= patience_s:
                 self.start_commit(part)
 
     def start_commit(self, part: Part) -> asyncio.Task[None]:

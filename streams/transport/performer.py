@@ -23,7 +23,7 @@ from streams.transport.transactions import PlainCommit, PlainWriter, Transactor
 
 log = logging.getLogger(__name__)
 
-RESTORES_AT_ONCE = 3
+RESTORES_AT_ONCE = 4
 PAUSE_S = 0.05
 
 P = TypeVar("P", bound=Life)

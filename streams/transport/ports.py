@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from streams.records import Batch, RawBatch, Record
@@ -44,6 +44,10 @@ class EnginePort(Protocol):
 
     def advance(self, partition: int, wall_ms: int) -> None:
         """Let time pass: the partition has no lag, and the wall clock shows wall_ms."""
+        ...
+
+    def sweep(self, partitions: Iterable[int]) -> bool:
+        """Carry on, for some milliseconds, with what time has made due in partitions; is there more to do?"""
         ...
 
     def pending(self, partition: int) -> int:

@@ -141,6 +141,8 @@ class Life:
     """Grows at each activation: what was fetched in an earlier one is stale."""
     opened: bool = False
     """State, positions and the broker's offsets agree: fenced, restored, read."""
+    doubtful: bool = False
+    """Kept over a rebalance that this worker did not see all of: another one may have fenced it meanwhile."""
     fencing: bool = False
     committing: bool = False
     positions: list[int] = field(default_factory=list)
@@ -164,6 +166,7 @@ class Life:
         if self.state in (State.ACTIVE, State.CLOSED):
             raise OutOfStepError(f"partition {self.number} is {self.state.value}, it cannot be restored")
         self.positions, self.committed, self.opened = list(offsets), list(offsets), True
+        self.doubtful = False
 
     def discard(self) -> None:
         """Forget state and offsets: somebody else may have written in the meantime."""
@@ -235,6 +238,8 @@ class Share(Generic[Part]):
         self.assigned: frozenset[int] = frozenset()
         self.generation = 0
         """Grows when a rebalance begins: what was under way for an assignment before it has no claim."""
+        self.group_generation = 0
+        """The group's own count of its rebalances, as of the last assignment."""
 
     def freeze(self) -> list[Part]:
         """Begin a rebalance or the end; returns the parts that were active."""
@@ -244,8 +249,21 @@ class Share(Generic[Part]):
             part.freeze()
         return frozen
 
-    def assign(self, numbers: Iterable[int], make: Callable[[int], Part]) -> list[Part]:
-        """Take over an assignment: keep what is retained, make what is new, return what is lost."""
+    def assign(
+        self, numbers: Iterable[int], make: Callable[[int], Part], group_generation: int | None = None
+    ) -> list[Part]:
+        """Take over an assignment: keep what is retained, make what is new, return what is lost.
+
+        Args:
+            numbers: the partitions.
+            make: returns a new part.
+            group_generation: the group's; one that does not follow the last puts what is retained in doubt.
+        """
+        if group_generation is not None:
+            seen_all = group_generation == self.group_generation + 1
+            for part in self.parts.values():
+                part.doubtful |= not seen_all
+            self.group_generation = group_generation
         self.assigned = frozenset(numbers)
         lost = [self.parts.pop(number) for number in sorted(self.parts.keys() - self.assigned)]
         for number in sorted(self.assigned - self.parts.keys()):
@@ -313,11 +331,22 @@ def _was_elsewhere(part: Life) -> Generator[Step, Any, bool]:
     for _ in range(RETAINED_TRIES):
         found = yield ReadOffsets()
         if found == part.committed:
-            return False
+            return (yield from _is_fenced(part))
         if any(at > mine for at, mine in zip(found, part.committed, strict=True)):
             break
         yield Pause()
     return True
+
+
+def _is_fenced(part: Life) -> Generator[Step, Any, bool]:
+    """Return whether another worker has opened a doubtful part without committing anything yet."""
+    if part.doubtful:
+        try:
+            yield ProveOwnership()
+        except FencedError:
+            return True
+        part.doubtful = False
+    return False
 
 
 def commit(part: Life) -> Steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from streams.errors import InterlockError
 from streams.records import Batch, RawBatch, Record
@@ -79,6 +79,11 @@ class CountingEngine:
     def advance(self, partition: int, wall_ms: int) -> None:
         """Note the time."""
         self.advanced[partition] = wall_ms
+
+    def sweep(self, partitions: Iterable[int]) -> bool:
+        """Have nothing to do."""
+        del partitions
+        return False
 
     def pending(self, partition: int) -> int:
         """Return the records since the last take."""

@@ -71,9 +71,6 @@ def test_a_worker_frozen_within_a_transaction_wakes_up_fenced_and_nothing_of_it_
     assert_exactly_once(settings, load)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a fence that left the offsets as they were is found out by a commit only"
-)
 def test_a_worker_that_was_overtaken_while_it_had_nothing_to_do_goes_on_at_once_with_what_it_gets_back(
     settings: Settings, tmp_path: Path
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import msgspec
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from streams.codec.profile_rows import META_KEY, NAME_PREFIX
 from streams.outbox import CHANGELOG
 from streams.records import Record
 from streams.shop.record import ShopRecord
-from tests.engine_runs import Driver, driven, in_chunks, names_of, replayed, rows_of
+from tests.engine_runs import AUDIENCES, Driver, definitions, driven, in_chunks, names_of, replayed, rows_of
 from tests.oracle.synthetic import stream
 from tests.strategies import cut, streams
 
@@ -19,6 +21,7 @@ class Properties(msgspec.Struct, kw_only=True):
     """What the test reads of a change record."""
 
     audience_key: str
+    segment_set: str
     change: str
     cause: str
     previous_segment: str | None = None
@@ -108,6 +111,48 @@ def test_restore_and_continue(data: st.DataObject) -> None:
     assert state(driver) == state(driven([records]))
 
 
+class Sliced(Driver):
+    """Sweeps by and by, and events come in between."""
+
+    sliced = True
+    slices = 1
+
+
+def by_customer(driver: Driver) -> dict[bytes | None, list[bytes | None]]:
+    """Return the change records of each customer, in order."""
+    found: dict[bytes | None, list[bytes | None]] = {}
+    for key, value in driver.changes():
+        found.setdefault(key, []).append(value)
+    return found
+
+
+@FEW
+@given(st.data())
+def test_a_sweep_in_slices_between_chunks_and_restarts_decides_as_one_at_once(data: st.DataObject) -> None:
+    """Newer definitions come in between, and each slice is one customer."""
+    records = data.draw(streams())
+    chunks = data.draw(cut(records))
+    half = len(chunks) // 2
+    newer = definitions(AUDIENCES.replace("days_since_seen > 2", "days_since_seen > 1"), definitions())
+
+    whole: Driver = Driver()
+    sliced: Driver = Sliced()
+    with patch("streams.sweeper.SLICE", 1):
+        for i, chunk in enumerate(chunks):
+            if i == half:
+                whole.offer(newer)
+                sliced.offer(newer)
+            whole.feed(chunk)
+            sliced = sliced.feed(chunk).commit()
+            if data.draw(st.booleans()):
+                sliced = sliced.successor()
+        sliced.finish().commit()
+    whole.commit()
+
+    assert by_customer(sliced) == by_customer(whole)
+    assert sliced.rows() == whole.rows()
+
+
 @FEW
 @given(streams(max_size=40))
 def test_sequences_and_memberships(records: list[ShopRecord]) -> None:
@@ -115,11 +160,16 @@ def test_sequences_and_memberships(records: list[ShopRecord]) -> None:
     driver = driven([records])
     driver.last_changes()
     held: dict[str, str] = {}
+    inside: dict[str, set[str]] = {}
     moving: dict[str, str | None] = {}
     for key, value in driver.changes():
         customer = (key or b"").decode()
         change = msgspec.json.decode(value or b"{}", type=Change).properties
-        if change.change == "left":
+        if change.segment_set == "audience":
+            theirs = inside.setdefault(customer, set())
+            assert (change.audience_key in theirs) == (change.change == "left")
+            theirs ^= {change.audience_key}
+        elif change.change == "left":
             assert held.pop(customer) == change.audience_key == change.previous_segment
             assert change.next_segment is not None or change.cause == "erasure"
             moving[customer] = change.move_id
@@ -133,3 +183,8 @@ def test_sequences_and_memberships(records: list[ShopRecord]) -> None:
     assert held == {
         customer: f"b-{n}" for customer, row in index.items() if (n := int(rows["behaviour"][row]))
     }
+    rules = driver.engine.versions.newest_rules
+    slots = {} if rules is None else rules.definitions.slots
+    for customer, row in index.items():
+        bits = int(rows["audience_bits"][row])
+        assert inside.get(customer, set()) == {name for name, slot in slots.items() if bits >> slot & 1}

@@ -143,6 +143,8 @@ def test_a_new_model_over_old_history_is_a_catchup() -> None:
     engine.process(raw)
     engine.offer_model(trained_model())
     engine.advance(0, clock.now_ms() + 120_000)
+    while engine.sweep([0]):
+        pass
 
     records = engine.take(0, clock.now_ms() + 120_000).records
 

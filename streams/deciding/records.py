@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models.calendar import Calendar
-from models.clusterer import Model
 from models.events import F64, I64, Bool
 from models.features import BY_NAME, CLUSTERED, Feature, View, evaluate
 from models.names import Names
-from streams.codec.changes import Change, Reason, Trigger
+from streams.codec.changes import Change, Reason
 from streams.codec.output_records import Cause, Scalar
 from streams.codec.sentences import reason_sentence
 from streams.codec.ulid import message_id
+from streams.deciding.moves import BehaviourMoves
 
 MAX_REASONS = 5
 _NAMES = tuple(feature.name for feature in CLUSTERED)
 _FLAGS = frozenset({"flag"})
 _COUNTS = frozenset({"count"})
-
-
-@dataclass(slots=True)
-class Decided:
-    """m customers that moved at one decision each, in the order of the records."""
-
-    key: list[bytes]
-    names: list[Names]
-    """Dictionary of each customer's partition."""
-    old: I64
-    new: I64
-    since: I64
-    """(m,) when the membership that ends began."""
-    sequence: I64
-    """(m,) the customer's last sequence number before the move."""
-    at: I64
-    """(m,) event time of the decision."""
-    after: NDArray[np.void]
-    before: NDArray[np.void]
-    before_at: I64
-    """(m,) time of the customer's previous decision."""
-    vectors: F64
-    """(m, d) what the model saw."""
-    confidence: F64
-    trigger: Sequence[Trigger | None]
 
 
 @lru_cache(maxsize=512)
@@ -72,28 +45,46 @@ def scalar(feature: Feature, value: float, names: Names) -> Scalar:
 
 
 def changes_of(
-    moves: Decided, model: Model, cause: Cause, main: Sequence[Feature], calendar: Calendar, run_id: str
+    moves: BehaviourMoves,
+    keys: Sequence[bytes],
+    sequence: I64,
+    cause: Cause,
+    main: Sequence[Feature],
+    calendar: Calendar,
+    run_id: str,
 ) -> list[list[Change]]:
     """Return the change events of each move: what was left, if anything, then what was entered.
 
     Args:
-        moves: who moved.
-        model: the model that decided.
+        moves: m moves that are written.
+        keys: the m customer ids.
+        sequence: (m,) each customer's last sequence number before the move.
         cause: why they were decided.
         main: the features that each record carries.
         calendar: local days.
         run_id: part of the ids of moves.
     """
-    after = View(moves.after, moves.at, calendar)
-    previous = View(moves.before, moves.before_at, calendar)
-    reasons = _reasons(
-        model.contributions(moves.vectors, moves.old, moves.new), after, previous, moves.old == 0
-    )
-    shown = _main_features(evaluate(after, main), main, moves.names)
+    who, model = moves.who, moves.model
+    after = View(who.after, who.at, calendar)
+    previous = View(who.before, who.before_at, calendar)
+    reasons = _reasons(model.contributions(moves.seen, moves.old, moves.new), after, previous, moves.old == 0)
+    shown = main_features(evaluate(after, main), main, [part.names for part in who.parts])
     known = {info.number: info for info in model.segments}
     found = []
-    for key, old, new, since, sequence, at, confidence, trigger, why, features, seen in _columns(
-        moves, reasons, shown
+    for key, old, new, since, last, at, confidence, trigger, why, features, seen, definitions in zip(
+        keys,
+        moves.old.tolist(),
+        moves.new.tolist(),
+        moves.since.tolist(),
+        sequence.tolist(),
+        who.at.tolist(),
+        moves.confidence().tolist(),
+        who.trigger,
+        reasons,
+        shown,
+        who.after["last_seen"].tolist(),
+        [part.rules.version if part.rules is not None else 0 for part in who.parts],
+        strict=True,
     ):
         customer, segment = key.decode(), known[new]
         old_id = f"b-{old}" if old else None
@@ -106,15 +97,15 @@ def changes_of(
             entered=True,
             previous_segment=old_id,
             next_segment=segment.id,
-            move_id=None if old_id is None else message_id(customer, "move", sequence, run_id, at),
+            move_id=None if old_id is None else message_id(customer, "move", last, run_id, at),
             since_ms=at,
             timestamp_ms=at,
-            sequence=sequence + 1 + (old_id is not None),
+            sequence=last + 1 + (old_id is not None),
             cause=cause,
             reason=_sentence(cause, segment.name, why, old_name),
             confidence=confidence,
             model_version=model.version,
-            definitions_version=0,
+            definitions_version=definitions,
             trigger=trigger,
             reasons=why,
             features=features,
@@ -122,26 +113,6 @@ def changes_of(
         )
         found.append([entered] if old_id is None else [_left(entered, old_id, str(old_name), since), entered])
     return found
-
-
-def _columns(
-    moves: Decided, reasons: Sequence[tuple[Reason, ...]], shown: Sequence[dict[str, Scalar]]
-) -> Iterator[tuple[Any, ...]]:
-    """Yield what each move's records are made of, as plain Python values."""
-    return zip(
-        moves.key,
-        moves.old.tolist(),
-        moves.new.tolist(),
-        moves.since.tolist(),
-        moves.sequence.tolist(),
-        moves.at.tolist(),
-        moves.confidence.tolist(),
-        moves.trigger,
-        reasons,
-        shown,
-        moves.after["last_seen"].tolist(),
-        strict=True,
-    )
 
 
 def _sentence(cause: Cause, name: str, reasons: Sequence[Reason], old_name: str | None) -> str:
@@ -168,7 +139,7 @@ def _left(entered: Change, old_id: str, old_name: str, since_ms: int) -> Change:
     )
 
 
-def _main_features(
+def main_features(
     values: dict[str, F64], main: Sequence[Feature], names: Sequence[Names]
 ) -> list[dict[str, Scalar]]:
     """Return the main features of each customer."""

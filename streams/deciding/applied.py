@@ -1,0 +1,61 @@
+"""Events that were applied to the profiles together, and how the customers stood after each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.events import I64, Events
+from models.profiles import Updated, gather
+from streams.codec.changes import Trigger
+from streams.records import INPUT_TOPICS, RawBatch
+
+
+@dataclass(slots=True)
+class Applied:
+    """n events between which no tick lies."""
+
+    raw: RawBatch
+    events: Events
+    chosen: NDArray[np.intp]
+    """(n,) index of each applied event in `events`."""
+    partition: NDArray[np.int32]
+    """(n,) partition number of each."""
+    updated: Updated
+
+    def groups_of(self, event: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.void]]:
+        """Return each event's customer, as an index into `updated.rows`, and the row before the event."""
+        updated = self.updated
+        place = np.empty(len(updated.order), np.intp)
+        place[updated.order] = np.arange(len(place))
+        group = np.searchsorted(updated.start, place[event], side="right") - 1
+        first = place[event] == updated.start[group]
+        earlier = gather(updated.after, updated.order[np.maximum(place[event] - 1, 0)])
+        return group, np.where(first, gather(updated.before, group), earlier)
+
+    def triggers(self, event: NDArray[np.intp]) -> Sequence[Trigger]:
+        """Return the input record behind each event."""
+        return [self._trigger(at) for at in self.events.source[self.chosen[event]].tolist()]
+
+    def _trigger(self, at: int) -> Trigger:
+        raw = self.raw
+        event_id = _decode_id(raw.value[at] or b"{}").event_id
+        return Trigger(INPUT_TOPICS[raw.topic[at]], raw.partition[at], raw.offset[at], event_id)
+
+
+class _EventId(msgspec.Struct):
+    event_id: str
+
+
+_decode_id = msgspec.json.Decoder(_EventId).decode
+
+
+def running_max(values: I64, start: NDArray[np.intp]) -> I64:
+    """Return the running maximum within groups that begin at `start`; values are not negative."""
+    sizes = np.diff(np.append(start, len(values)))
+    lift = np.repeat(np.arange(len(start)), sizes) * (int(values.max(initial=0)) + 1)
+    return np.maximum.accumulate(values + lift) - lift

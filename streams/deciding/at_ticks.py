@@ -1,0 +1,176 @@
+"""Decide customers at a tick: as time has passed, by a newer model, by newer definitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.audiences import Flips
+from models.calendar import DAY_MS, Calendar
+from models.clusterer import Model
+from models.events import F64, I64
+from models.features import View, vectors
+from models.profiles import Slab, gather
+from streams.deciding.crowd import Crowd, Force
+from streams.deciding.journal import Journal
+from streams.deciding.judge import NEVER, Judge, Timeline, eligible
+from streams.deciding.moves import AudienceMoves, BehaviourMoves, Movers, Moves
+from streams.rules import EngineRules
+
+
+@dataclass(slots=True)
+class AtTicks:
+    """Decides crowds; their change events go to the journal."""
+
+    slab: Slab
+    rules: EngineRules
+    calendar: Calendar
+    journal: Journal
+
+    def decide(self, crowd: Crowd) -> None:
+        """Decide customers at the last tick of their partitions, which have a sweep.
+
+        What was in force before the tick decides first, as time has passed since the tick before; then the
+        model that is in force from the tick on; then the definitions.
+        """
+        now = crowd.at(crowd.tick())
+        seen = vectors(View(crowd.r, now, self.calendar))
+        self._learn(crowd, seen)
+        for force, theirs in crowd.by_former():
+            self._as_time_passes(self._judge(force), crowd.where(theirs), seen[theirs])
+        crowd.refresh(self.slab)
+        for force, theirs in crowd.by_new_model():
+            there, judge = crowd.where(theirs), self._judge(force)
+            self.journal.publish("model", self._at_once(judge, there, now[theirs], seen[theirs]))
+        crowd.refresh(self.slab)
+        for force, theirs in crowd.by_new_rules():
+            there, judge = crowd.where(theirs), self._judge(force)
+            flips = self._flips(judge, there, there.numbers(), now[theirs])
+            moves = self._audiences(judge, there, there.numbers()[flips.row], flips, None)
+            self.journal.publish("definition", moves)
+
+    def _judge(self, force: Force) -> Judge:
+        return Judge(*force, self.rules, self.calendar)
+
+    def _learn(self, crowd: Crowd, seen: F64) -> None:
+        """Learn those from whom nothing has been learnt on the day of the tick."""
+        day = crowd.tick() // DAY_MS
+        teach = (crowd.r["learned_day"] < day) & eligible(crowd.r, self.rules.min_events)
+        if not teach.any():
+            return
+        self.slab.rows["learned_day"][crowd.rows[teach]] = day[teach]
+        crowd.r["learned_day"][teach] = day[teach]
+        for i, part in enumerate(crowd.parts):
+            mine = teach & (crowd.owner == i)
+            part.accumulator.learn(seen[mine])
+            part.hot.append(crowd.rows[mine])
+
+    # ---- since the tick before ------------------------------------------------------------------
+    def _as_time_passes(self, judge: Judge, crowd: Crowd, seen: F64) -> None:
+        """Decide customers at the tick; a change comes at the first tick of the grid that makes it."""
+        timeline = Timeline(crowd.numbers())
+        moves: list[Moves] = []
+        if judge.model is not None:
+            moves += self._behaviour_due(judge, judge.model, crowd, seen, timeline)
+        if judge.rules is not None:
+            flips = judge.audiences_due(judge.rules, crowd, timeline)
+            numbers = timeline.at(flips.row, flips.time_ms // self.rules.sweep_ms)
+            moves += self._audiences(judge, crowd, numbers, flips, crowd.since())
+        self.journal.publish("time", moves)
+
+    def _behaviour_due(
+        self, judge: Judge, model: Model, everyone: Crowd, seen: F64, timeline: Timeline
+    ) -> list[BehaviourMoves]:
+        """Return the moves, each at the first tick that makes it; the timeline learns of them.
+
+        The first tick is found by bisection, and again from there on, until nobody moves.
+        """
+        grid = self.rules.sweep_ms
+        found = []
+        low = everyone.since() // grid
+        moving = judge.behaviour(model, everyone.r, everyone.at(everyone.tick()), seen).moves()
+        place = np.flatnonzero(moving)
+        crowd = Crowd(everyone.parts, everyone.owner[place], everyone.rows[place], gather(everyone.r, place))
+        low = low[place]
+        while len(crowd):
+            high = crowd.tick() // grid
+            while (high - low > 1).any():
+                middle = (low + high) // 2
+                gone = judge.behaviour(model, crowd.r, crowd.at(middle * grid)).moves()
+                high, low = np.where(gone, middle, high), np.where(gone, low, middle)
+            now, before = crowd.at(high * grid), crowd.at(crowd.since())
+            moves = self._behaviour(judge, model, crowd, now, np.minimum(before, now))
+            found.append(moves)
+            step = np.full(len(everyone), NEVER), np.zeros(len(everyone), np.int64)
+            crowd.r["behaviour"] = judge.behaviour(model, crowd.r, now).new
+            step[0][place], step[1][place] = high, crowd.numbers()
+            timeline.steps.append(step)
+            again = np.flatnonzero(judge.behaviour(model, crowd.r, crowd.at(crowd.tick())).moves())
+            place, low, crowd = place[again], high[again], crowd.sorted(again)
+        return found
+
+    # ---- at the tick itself -----------------------------------------------------------------------
+    def _at_once(self, judge: Judge, crowd: Crowd, now: I64, seen: F64) -> list[Moves]:
+        """Return the changes of one decision of each customer."""
+        moves: list[Moves] = []
+        numbers = crowd.numbers()
+        if judge.model is not None:
+            verdict = judge.behaviour(judge.model, crowd.r, now, seen)
+            moves.append(self._behaviour(judge, judge.model, crowd, now, now, seen))
+            numbers = verdict.new
+        flips = self._flips(judge, crowd, numbers, now)
+        return moves + self._audiences(judge, crowd, numbers[flips.row], flips, None)
+
+    def _flips(self, judge: Judge, crowd: Crowd, numbers: I64, now: I64) -> Flips:
+        if judge.rules is None:
+            return Flips.joined([])
+        return judge.audiences(judge.rules, crowd, numbers, now)
+
+    # ---- moves ------------------------------------------------------------------------------------
+    def _behaviour(
+        self, judge: Judge, model: Model, crowd: Crowd, now: I64, before_at: I64, seen: F64 | None = None
+    ) -> BehaviourMoves:
+        """Return the moves of those who belong elsewhere at their times."""
+        verdict = judge.behaviour(model, crowd.r, now, seen)
+        at = np.flatnonzero(verdict.moves())
+        who = self._movers(crowd, at, now[at], before_at[at])
+        return BehaviourMoves(
+            who, model, verdict.old[at], verdict.new[at], verdict.seen[at], verdict.distances[at]
+        )
+
+    def _audiences(
+        self, judge: Judge, crowd: Crowd, numbers: I64, flips: Flips, since_ms: I64 | None
+    ) -> list[Moves]:
+        """Return changes of audiences as moves.
+
+        Args:
+            judge: has decided them.
+            crowd: the customers.
+            numbers: (m,) the behaviour segment that the customer of each change holds.
+            flips: m changes.
+            since_ms: (n,) the tick before; None: the decision before was at the same time.
+        """
+        if judge.rules is None or not len(flips):
+            return []
+        at = flips.time_ms
+        before = at if since_ms is None else np.minimum(crowd.at(since_ms)[flips.row], at)
+        who = self._movers(crowd, flips.row, at, before)
+        began = np.where(flips.entered, at // 1000, flips.since_s) * 1000
+        sure = judge.sure(who.after, at, numbers)
+        return [AudienceMoves(who, judge.rules, judge.model, flips.slot, flips.entered, numbers, sure, began)]
+
+    def _movers(self, crowd: Crowd, at: NDArray[np.intp], now: I64, before_at: I64) -> Movers:
+        """Return customers of a crowd at their decisions."""
+        r = gather(crowd.r, at)
+        return Movers(
+            rows=crowd.rows[at],
+            parts=crowd.owners(at),
+            when=now,
+            at=now,
+            after=r,
+            before=r,
+            before_at=np.where(before_at > 0, before_at, now),
+            trigger=[None] * len(at),
+        )

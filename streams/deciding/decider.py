@@ -1,0 +1,198 @@
+"""Decide customers after each of their events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.audiences import Rules
+from models.calendar import DAY_MS, Calendar
+from models.clusterer import Model
+from models.events import F64, I64, Bool
+from models.features import View, vectors
+from models.hysteresis import decide
+from models.profiles import Slab, gather
+from streams.deciding.applied import Applied, running_max
+from streams.deciding.at_ticks import AtTicks
+from streams.deciding.columns import inputs_of
+from streams.deciding.crowd import Crowd, groups_of
+from streams.deciding.journal import Journal
+from streams.deciding.judge import Judge, eligible, standing_of
+from streams.deciding.moves import AudienceMoves, BehaviourMoves, Movers, Moves
+from streams.observer import EngineObserver
+from streams.partition import Partition
+from streams.rules import EngineRules
+
+
+@dataclass(slots=True)
+class Seen:
+    """n applied events as they are decided."""
+
+    applied: Applied
+    parts: dict[int, Partition]
+    now: I64
+    """(n,) when."""
+    ready: Bool
+    """(n,) for a behaviour segment."""
+    vectors: F64
+    """(n, d)"""
+
+
+@dataclass(slots=True)
+class Groups:
+    """g customers among the events, of the same model and rules."""
+
+    picked: NDArray[np.intp]
+    """(g,) index into the rows of the update."""
+    order: NDArray[np.intp]
+    """(m,) their events, sorted by customer."""
+    start: NDArray[np.intp]
+    """(g,) first position of each in `order`."""
+
+    @classmethod
+    def of(cls, order: NDArray[np.intp], start: NDArray[np.intp], chosen: Bool) -> Groups:
+        """Return the chosen ones of all customers."""
+        picked = np.flatnonzero(chosen)
+        if len(picked) == len(start):
+            return cls(picked, order, start)
+        sizes = np.diff(np.append(start, len(order)))
+        begin = np.concatenate([[0], np.cumsum(sizes[picked])[:-1]]).astype(np.intp)
+        return cls(picked, order[np.repeat(chosen, sizes)], begin)
+
+
+@dataclass(slots=True)
+class Decider:
+    """Decides customers of any partitions; their change events go to the journal."""
+
+    slab: Slab
+    rules: EngineRules
+    calendar: Calendar
+    observer: EngineObserver
+    journal: Journal = field(init=False)
+    ticks: AtTicks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open the journal."""
+        self.journal = Journal(self.slab, self.rules, self.calendar, self.observer)
+        self.ticks = AtTicks(self.slab, self.rules, self.calendar, self.journal)
+
+    def at_tick(self, crowd: Crowd) -> None:
+        """Decide customers at the last tick of their partitions, which have a sweep."""
+        self.ticks.decide(crowd)
+
+    def after_events(self, applied: Applied, parts: dict[int, Partition]) -> None:
+        """Learn and decide the customers of events, after each of them."""
+        updated = applied.updated
+        numbers = np.unique(applied.partition).tolist()
+        tick = np.zeros(max(numbers) + 1, np.int64)
+        for number in numbers:
+            tick[number] = parts[number].tick_ms
+        now = np.maximum(updated.after["last_seen"], tick[applied.partition])
+        ready = updated.accepted & eligible(updated.after, self.rules.min_events)
+        seen = Seen(applied, parts, now, ready, vectors(View(updated.after, now, self.calendar)))
+        self._learn(seen)
+        group_part = applied.partition[updated.order[updated.start]]
+        moves: list[Moves] = []
+        for (model, rules), theirs in groups_of([parts[number] for number in numbers]):
+            chosen = np.isin(group_part, [part.number for part in theirs])
+            groups = Groups.of(updated.order, updated.start, chosen)
+            held = np.repeat(updated.before["behaviour"][groups.picked], _sizes(groups)).astype(np.int64)
+            if model is not None:
+                behaviour, held = self._behaviour(seen, model, groups, held)
+                moves.append(behaviour)
+            if rules is not None:
+                moves.append(
+                    self._audiences(seen, Judge(model, rules, self.rules, self.calendar), rules, groups, held)
+                )
+            self._stamp(updated.rows[groups.picked], model, rules)
+        self.journal.publish("event", moves)
+
+    def _stamp(self, rows: NDArray[np.intp], model: Model | None, rules: Rules | None) -> None:
+        """Say by what customers were decided: a sweep that goes on after a restart leaves them out."""
+        if model is not None:
+            self.slab.rows["model_version"][rows] = model.version
+        if rules is not None:
+            self.slab.rows["definitions_version"][rows] = rules.version
+
+    def _learn(self, seen: Seen) -> None:
+        """Learn each customer at the first decision of a day."""
+        applied, updated = seen.applied, seen.applied.updated
+        order, start = updated.order, updated.start
+        before = updated.before["learned_day"].astype(np.int64)
+        due = np.where(seen.ready[order], seen.now[order] // DAY_MS, 0)
+        earlier = np.concatenate([[0], due[:-1]])
+        earlier[start] = before
+        teach = due > running_max(earlier, start)
+        if not teach.any():
+            return
+        self.slab.rows["learned_day"][updated.rows] = np.maximum(np.maximum.reduceat(due, start), before)
+        by_event = np.sort(order[teach])
+        for number in np.unique(applied.partition[by_event]).tolist():
+            mine = by_event[applied.partition[by_event] == number]
+            seen.parts[number].accumulator.learn(seen.vectors[mine])
+
+    def _behaviour(self, seen: Seen, model: Model, groups: Groups, held: I64) -> tuple[BehaviourMoves, I64]:
+        """Return the moves by one model, and the number held after each event of `groups.order`."""
+        updated, order = seen.applied.updated, groups.order
+        distances = np.zeros((len(seen.now), len(model.numbers)))
+        distances[order] = model.distances(seen.vectors[order])
+        current = updated.before["behaviour"][groups.picked].astype(np.int64)
+        moves, _ = decide(model, distances, self.rules.margin, current, order, groups.start, seen.ready)
+        if len(moves.event):
+            held = _filled(held, groups, moves.event, moves.new, len(seen.now))
+        who = self._movers(seen, moves.event)
+        found = BehaviourMoves(
+            who, model, moves.old, moves.new, seen.vectors[moves.event], distances[moves.event]
+        )
+        return found, held
+
+    def _audiences(self, seen: Seen, judge: Judge, rules: Rules, groups: Groups, held: I64) -> AudienceMoves:
+        """Return who enters and leaves audiences."""
+        applied, updated = seen.applied, seen.applied.updated
+        numbers = np.zeros(len(seen.now), np.int64)
+        numbers[groups.order] = held
+        theirs = sorted(seen.parts.values(), key=lambda part: part.number)
+        owner = np.searchsorted([part.number for part in theirs], applied.partition)
+        view = View(updated.after, seen.now, self.calendar)
+        inputs = inputs_of(rules.columns, view, numbers, theirs, owner, judge.model)
+        standing = standing_of(gather(updated.before, groups.picked))
+        flips = rules.decide_events(inputs, standing, groups.order, groups.start, updated.accepted, seen.now)
+        who = self._movers(seen, flips.row)
+        began = np.where(flips.entered, flips.time_ms // 1000, flips.since_s) * 1000
+        theirs_now = numbers[flips.row]
+        sure = judge.sure(who.after, who.at, theirs_now)
+        return AudienceMoves(who, rules, judge.model, flips.slot, flips.entered, theirs_now, sure, began)
+
+    def _movers(self, seen: Seen, event: NDArray[np.intp]) -> Movers:
+        """Return the customers whom events move."""
+        applied = seen.applied
+        group, before = applied.groups_of(event)
+        at, before_at = seen.now[event], before["last_seen"]
+        return Movers(
+            rows=applied.updated.rows[group],
+            parts=[seen.parts[number] for number in applied.partition[event].tolist()],
+            when=event.astype(np.int64),
+            at=at,
+            after=gather(applied.updated.after, event),
+            before=before,
+            before_at=np.where(before_at > 0, before_at, at),
+            trigger=applied.triggers(event),
+        )
+
+
+def _sizes(groups: Groups) -> NDArray[np.intp]:
+    return np.diff(np.append(groups.start, len(groups.order)))
+
+
+def _filled(held: I64, groups: Groups, event: NDArray[np.intp], new: I64, n: int) -> I64:
+    """Return the number held after each event of `groups.order`, from the moves."""
+    place = np.empty(n, np.intp)
+    place[groups.order] = np.arange(len(groups.order))
+    held = held.copy()
+    held[place[event]] = new
+    last = np.zeros(len(held), np.intp)
+    last[groups.start] = groups.start
+    last[place[event]] = place[event]
+    return held[np.maximum.accumulate(last)]

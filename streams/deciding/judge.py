@@ -1,0 +1,123 @@
+"""What is in force says where customers belong: a model of the behaviour segments, rules of the audiences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.audiences import Flips, Inputs, Rules, Standing, apply
+from models.calendar import Calendar
+from models.clusterer import Model
+from models.events import F64, I64, Bool
+from models.features import View, vectors
+from streams.deciding.columns import inputs_of
+from streams.deciding.crowd import Crowd
+from streams.rules import EngineRules
+
+Rows = NDArray[np.void]
+NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(slots=True)
+class Verdict:
+    """To which behaviour segment n customers belong, each at a time."""
+
+    seen: F64
+    """(n, d) what the model saw."""
+    distances: F64
+    """(n, k)"""
+    old: I64
+    """(n,) number of the segment that each holds, 0 for none."""
+    new: I64
+
+    def moves(self) -> Bool:
+        """Return who moves."""
+        return self.new != self.old
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Behaviour segments of n customers between two ticks."""
+
+    first: I64
+    """(n,) number held at the first."""
+    steps: list[tuple[I64, I64]] = field(default_factory=list)
+    """Rounds of moves, each (n,) tick of the move (`NEVER` for none) and number held from then on."""
+
+    def at(self, rows: NDArray[np.intp], tick: I64) -> I64:
+        """Return the numbers that customers hold at ticks."""
+        held = self.first[rows]
+        for when, number in self.steps:
+            held = np.where(tick >= when[rows], number[rows], held)
+        return held
+
+
+@dataclass(slots=True)
+class Judge:
+    """Decides by one model and one version of the rules, either of which may be missing."""
+
+    model: Model | None
+    rules: Rules | None
+    engine_rules: EngineRules
+    calendar: Calendar
+
+    def behaviour(self, model: Model, r: Rows, now: I64, seen: F64 | None = None) -> Verdict:
+        """Return the behaviour segments of customers at their times; who has told too little keeps none.
+
+        Args:
+            model: decides.
+            r: (n,) rows.
+            now: (n,) epoch milliseconds.
+            seen: (n, d) their vectors at these times, if they are known.
+        """
+        if seen is None:
+            seen = vectors(View(r, now, self.calendar))
+        distances = model.distances(seen)
+        old = r["behaviour"].astype(np.int64)
+        new = model.step(distances, old, self.engine_rules.margin)
+        return Verdict(seen, distances, old, np.where(self.eligible(r), new, old))
+
+    def eligible(self, r: Rows) -> Bool:
+        """Return who has told enough to be put into a behaviour segment; (n,)."""
+        return eligible(r, self.engine_rules.min_events)
+
+    def audiences(self, rules: Rules, crowd: Crowd, numbers: I64, now: I64) -> Flips:
+        """Return who enters and leaves at one decision; `Flips.row` is the place in the crowd."""
+        standing = standing_of(crowd.r)
+        held = rules.decide(self._inputs(rules, crowd, numbers, now), standing, now)
+        return apply(standing, np.arange(len(crowd)), held, now)
+
+    def audiences_due(self, rules: Rules, crowd: Crowd, numbers: Timeline) -> Flips:
+        """Return who enters and leaves from the tick before to the last one, each when it was due."""
+        grid = self.engine_rules.sweep_ms
+
+        def see(rows: NDArray[np.intp], tick: I64) -> tuple[Inputs, I64]:
+            some = crowd if len(rows) == len(crowd) else crowd.sorted(rows)
+            now = some.at(tick * grid)
+            return self._inputs(rules, some, numbers.at(rows, tick), now), now
+
+        return rules.decide_due(see, standing_of(crowd.r), crowd.since() // grid, crowd.tick() // grid)
+
+    def _inputs(self, rules: Rules, crowd: Crowd, numbers: I64, now: I64) -> Inputs:
+        view = View(crowd.r, now, self.calendar)
+        return inputs_of(rules.columns, view, numbers, crowd.parts, crowd.owner, self.model)
+
+    def sure(self, r: Rows, now: I64, numbers: I64) -> F64:
+        """Return (n,) how sure the model is of behaviour segments, NaN where there is none."""
+        if self.model is None or not len(r):
+            return np.full(len(r), np.nan)
+        distances = self.model.distances(vectors(View(r, now, self.calendar)))
+        return np.where(numbers > 0, self.model.confidence(distances, numbers), np.nan)
+
+
+def eligible(r: Rows, min_events: int) -> Bool:
+    """Return who has told enough to be put into a behaviour segment; (n,)."""
+    told = r["views"].astype(np.int64) + r["clicks"] + r["orders"]
+    return (r["orders"] > 0) | (told >= min_events) | (r["behaviour"] > 0)
+
+
+def standing_of(r: Rows) -> Standing:
+    """Return a copy of what customers hold."""
+    return Standing(r["audience_bits"].copy(), r["audience_since_s"].copy())

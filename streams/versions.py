@@ -1,0 +1,73 @@
+"""The model log as the engine knows it: numbered models, and numbered definitions of the audiences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from models.audiences import Column, Definitions, Rules, catalogue
+from models.clusterer import Model
+from models.features import CLUSTERED
+
+FEATURE_NAMES = tuple(f.name for f in CLUSTERED)
+"""The columns of the clusterer's rows."""
+KEPT = 64
+"""Versions kept for partitions that have not adopted a newer one."""
+DEFINITIONS_START = b"{"
+"""Definitions are JSON; models have a binary format of their own."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Versions:
+    """What may be in force in a partition."""
+
+    models: dict[int, Model] = field(default_factory=dict)
+    rules: dict[int, Rules] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=catalogue)
+
+    def offer(self, data: bytes) -> None:
+        """Take note of a record of the model log.
+
+        Raises:
+            ModelFormatError: the bytes are no model.
+            DefinitionsError: they are no definitions, or such as this program cannot use.
+        """
+        if data.startswith(DEFINITIONS_START):
+            definitions = Definitions.from_bytes(data)
+            if definitions.version not in self.rules:
+                self.rules[definitions.version] = Rules(definitions, self.columns)
+                _forget(self.rules)
+            return
+        model = Model.from_bytes(data)
+        if model.features == FEATURE_NAMES:
+            self.models[model.version] = model
+            _forget(self.models)
+
+    @property
+    def model(self) -> Model | None:
+        """Return the newest model."""
+        return self.models[max(self.models)] if self.models else None
+
+    @property
+    def newest_rules(self) -> Rules | None:
+        """Return the newest definitions."""
+        return self.rules[max(self.rules)] if self.rules else None
+
+    def model_of(self, version: int) -> Model | None:
+        """Return the model of a version, None when it is not kept."""
+        return self.models.get(version)
+
+    def rules_of(self, version: int) -> Rules | None:
+        """Return the definitions of a version; if they are not kept, the oldest later ones.
+
+        Slots in rows mean the same in all versions.
+        """
+        later = [known for known in self.rules if version and known >= version]
+        return self.rules[min(later)] if later else None
+
+
+def _forget(kept: dict[int, T]) -> None:
+    for version in sorted(kept)[:-KEPT]:
+        del kept[version]
