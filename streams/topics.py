@@ -37,11 +37,11 @@ _RESTORED = {
     # A restore reads the changelog whole, so what is written more than once costs silence at a takeover.
     # 1,000,000 customers are 510 MB of live rows on disk (two of 255 bytes each, compressed), in 8 partitions
     # 64 MB each. At 5,000 row writes/s of 600 bytes 1.3 MB/s come in, and at most this is read beside them:
-    # the newest segments 8 * 16 MiB = 134 MB, the dirty rest 0.2/0.8 * 510 = 128 MB, and 20 MB that arrive
-    # while the cleaner rests (15 s): 1.55 times the live rows (segments of 64 MiB and 0.3: 2.5 times). The
+    # the newest segments 8 * 4 MiB = 34 MB, the dirty rest 0.2/0.8 * 510 = 128 MB, and 20 MB that arrive
+    # while the cleaner rests (15 s): 1.36 times the live rows (segments of 64 MiB and 0.3: 2.5 times). The
     # cleaner pays with 5 bytes a byte: 6.5 MB/s.
     "min.cleanable.dirty.ratio": "0.2",
-    "segment.bytes": str(16 * 2**20),
+    "segment.bytes": str(4 * 2**20),
     # Tombstones of erased customers go after a day: no restore or export takes that long.
     "delete.retention.ms": str(_DAY),
 }
