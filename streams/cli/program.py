@@ -57,7 +57,7 @@ def program(debug: bool) -> None:
     Settings are environment variables: `live-segments settings` lists them.
 
     Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 broker unreachable, 4 bad input file,
-    5 refused because it would do harm, 130 stopped by the user.
+    5 refused because it would do harm, 6 an invariant is broken, 130 stopped by the user.
     """
     del debug  # read by main, whatever goes wrong
 
