@@ -35,6 +35,10 @@ class Finding:
         return self.bound is None or self.found == self.bound
 
 
+DEFINITIONS = b"definitions"
+"""Key of the records that say what the audiences are."""
+
+
 class Checker:
     """Takes in the records of all topics and compares state, letters, changes and models with the inputs."""
 
@@ -47,6 +51,8 @@ class Checker:
         self.letter_faults: list[str] = []
         self.segments: dict[str, bytes | None] = {}
         self.models: list[dict[str, Any]] = []
+        self.slots: dict[int, str] = {}
+        """Audience by its bit in the state."""
         self.deltas: dict[int, int] = {}
         """Offset of each delta to its rows."""
         self.records: Counter[str] = Counter()
@@ -56,7 +62,7 @@ class Checker:
             "segment-changes": self.subscriber.add,
             "segments": self._membership,
             "dead-letters": self._letter,
-            "models": lambda m: self.models.append(rows.frame_header(m.value or b"")),
+            "models": self._model,
             "model-deltas": self._delta,
         }
 
@@ -86,7 +92,15 @@ class Checker:
             self.letter_faults.append(f"{place}: on partition {message.partition}")
 
     def _delta(self, message: Message) -> None:
-        self.deltas[message.offset] = rows.frame_header(message.value or b"")["rows"]
+        if message.key != DEFINITIONS:
+            self.deltas[message.offset] = rows.frame_header(message.value or b"")["rows"]
+
+    def _model(self, message: Message) -> None:
+        if message.key == DEFINITIONS:
+            audiences = orjson.loads(message.value or b"{}")["audiences"]
+            self.slots |= {audience["slot"]: audience["id"] for audience in audiences}
+        else:
+            self.models.append(rows.frame_header(message.value or b""))
 
     # ---- the verdict ----------------------------------------------------------------------------
     def report(self, sent: Mapping[str, Any] | None = None) -> list[Finding]:
@@ -156,8 +170,9 @@ class Checker:
             yield f"{name}: no marker"
         elif rows.erased_sequence(mark) != (follower.sequence if follower else 0):
             yield f"{name}: the marker's sequence is {rows.erased_sequence(mark)}"
-        if follower is not None and (follower.segment is not None or not follower.erased):
-            yield f"{name}: in {follower.segment} for subscribers"
+        held = follower and (follower.segment, follower.audiences)
+        if follower is not None and (held != (None, set()) or not follower.erased):
+            yield f"{name}: in {held} for subscribers"
 
     def _strangers(self) -> list[str]:
         return [
@@ -228,8 +243,10 @@ class Checker:
             row = self._row_of(name, customer)
             if customer.erased or not row:
                 continue
-            told = (follower.sequence, follower.segment) if follower else (0, None)
-            kept = row["sequence"], f"b-{row['behaviour']}" if row["behaviour"] else None
+            told = (follower.sequence, follower.segment, follower.audiences) if follower else (0, None, set())
+            bits = row["audience_bits"]
+            inside = {name for slot, name in self.slots.items() if bits >> slot & 1}
+            kept = row["sequence"], f"b-{row['behaviour']}" if row["behaviour"] else None, inside
             if told != kept:
                 yield f"{name}: subscribers were told {told}, the state has {kept}"
         for name in self.subscriber.customers.keys() - self.expected.customers.keys():
@@ -238,10 +255,15 @@ class Checker:
     def _unlike_segments(self) -> Iterable[str]:
         for name in self.subscriber.customers.keys() | self.segments.keys():
             follower, value = self.subscriber.customers.get(name), self.segments.get(name)
-            told = (follower.sequence, follower.segment) if follower and not follower.erased else None
+            told = None
+            if follower is not None and not follower.erased:
+                told = follower.sequence, follower.segment, follower.audiences
             record = orjson.loads(value) if value is not None else None
             behaviour = record and record["behaviour"] and record["behaviour"]["segment_id"]
-            kept = (record["sequence"], behaviour) if record is not None else None
+            kept = None
+            if record is not None:
+                inside = {audience["segment_id"] for audience in record["audiences"]}
+                kept = record["sequence"], behaviour, inside
             if told != kept:
                 yield f"{name}: subscribers were told {told}, `segments` has {kept}"
 

@@ -17,7 +17,7 @@ ROW_VERSION = 1
 HOT_BYTES, COLD_BYTES = 584, 632
 HOT = {"events": 208, "views": 212, "clicks": 216, "sequence": 264, "behaviour": 268}
 """Name to offset in the hot block; u32 little endian."""
-COLD = {"orders": 320, "refunds": 324, "items": 328}
+COLD = {"orders": 320, "refunds": 324, "items": 328, "audience_bits": 340}
 """The same of the cold block."""
 COLD_MONEY = {"money_gross": 16, "money_refunded": 24}
 """i64 little endian, in 1/10,000."""

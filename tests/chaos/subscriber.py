@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -19,6 +19,7 @@ class Follower:
     segment: str | None = None
     opened: tuple[str, str, str] | None = None
     """Move id, previous and next segment of a move of which only the first half was seen."""
+    audiences: set[str] = field(default_factory=set)
     erased: bool = False
 
 
@@ -73,6 +74,12 @@ class Subscriber:
 
 def _step(customer: Follower, change: dict[str, Any]) -> str | None:
     """Apply a change to what is known, and return what is wrong with it."""
+    audience = change["segment_set"] == "audience"
+    return _audience_step(customer, change) if audience else _behaviour_step(customer, change)
+
+
+def _behaviour_step(customer: Follower, change: dict[str, Any]) -> str | None:
+    """Apply a change of the behaviour segment: one at a time, and moves in two halves."""
     previous, following = change["previous_segment"], change["next_segment"]
     was, opened = customer.segment, customer.opened
     move = (change["move_id"], previous, following)
@@ -92,3 +99,16 @@ def _step(customer: Follower, change: dict[str, Any]) -> str | None:
     if opened is not None or previous is not None:
         return None if opened == move else f"entered by {move} after leaving by {opened}"
     return None if was is None else f"entered {following} for the first time, but was in {was}"
+
+
+def _audience_step(customer: Follower, change: dict[str, Any]) -> str | None:
+    """Apply a change of an audience; who is in can only leave, and who is out can only enter."""
+    name, inside = change["audience_key"], change["audience_key"] in customer.audiences
+    customer.audiences ^= {name}
+    if change["cause"] == "erasure":
+        customer.erased = True
+    if customer.opened is not None:
+        return f"{change['change']} {name} in the middle of a move"
+    if (change["change"] == "left") != inside:
+        return f"{change['change']} {name}, and was {'in' if inside else 'not in'} it"
+    return None

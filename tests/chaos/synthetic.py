@@ -66,6 +66,7 @@ def change(
         "change": "left" if left else "entered",
         "previous_segment": previous,
         "next_segment": following,
+        "segment_set": "behaviour",
         "move_id": f"move-{name}" if previous and following else None,
         "sequence": sequence,
         "cause": "erasure" if following is None else "event",
@@ -119,7 +120,7 @@ class ReadOut:
         for sequence, previous, following, left in moves:
             record = change(name, partition, 0, sequence, previous, following, left=left)
             self.put(record.topic, partition, key, record.value)
-        now = {"sequence": 3, "behaviour": {"segment_id": "b-2"}}
+        now = {"sequence": 3, "behaviour": {"segment_id": "b-2"}, "audiences": []}
         self.put("segments", partition, key, json.dumps(now).encode())
         state = hot(events=5, views=1, clicks=3, sequence=3, behaviour=2)
         self.put("profiles-changelog", partition, b"h" + key, state)

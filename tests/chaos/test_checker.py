@@ -193,8 +193,19 @@ def segment_unlike_state(found: ReadOut) -> None:
 
 
 def segments_behind(found: ReadOut) -> None:
-    now = {"sequence": 1, "behaviour": {"segment_id": "b-1"}}
+    now = {"sequence": 1, "behaviour": {"segment_id": "b-1"}, "audiences": []}
     replace(found, "segments", b"anna", json.dumps(now).encode())
+
+
+def joins_twice(found: ReadOut) -> None:
+    for sequence in (4, 5):
+        record = change("anna", 0, 0, sequence, None, "buyers", segment_set="audience")
+        found.put("segment-changes", 0, b"anna", record.value)
+
+
+def joins_in_secret(found: ReadOut) -> None:
+    record = change("anna", 0, 0, 4, None, "buyers", segment_set="audience")
+    found.put("segment-changes", 0, b"anna", record.value)
 
 
 def version_missing(found: ReadOut) -> None:
@@ -247,6 +258,18 @@ CASES: list[tuple[Fault, set[str]]] = [
         {MOVES, "last changes that differ from the state", "last changes that differ from `segments`"},
     ),
     (segment_unlike_state, {"last changes that differ from the state"}),
+    (
+        joins_twice,
+        {
+            MOVES,
+            "last changes that differ from the state",
+            "last changes that differ from `segments`",
+        },
+    ),
+    (
+        joins_in_secret,
+        {"last changes that differ from the state", "last changes that differ from `segments`"},
+    ),
     (segments_behind, {"last changes that differ from `segments`"}),
     (version_missing, {"model versions"}),
     (version_repeated, {"model versions"}),
