@@ -201,7 +201,9 @@ class MergePart:
                 life.transactor = self.new_transactor()
                 await life.transactor.start()
             case protocol.Restore():
-                self._merger.open(await newest_model(self._settings, committed=self._transactions))
+                newest = await newest_model(self._settings, committed=self._transactions)
+                if life.state is not State.CLOSED:  # else the merger is another life's by now
+                    self._merger.open(newest)
             case protocol.ReadOffsets():
                 answer = [(await self.consumer.committed([self.source]))[self.source]]
             case protocol.SeekAndActivate():

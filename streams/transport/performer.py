@@ -146,6 +146,7 @@ class Performer:
             self._engine,
             part.number,
             transactions=self._transactions,
+            wanted=lambda: part.state is not protocol.State.CLOSED,
             progress=lambda read, total: self._observer.on_restore(part.number, read, total),
         )
         log.info("partition %d: restored %d rows in %.2f s", part.number, rows, time.monotonic() - started)

@@ -194,6 +194,10 @@ class Life:
         self.opened = False
         self.begin(0.0)
 
+    def is_over(self) -> bool:
+        """Return whether it has ended."""
+        return self.state is State.CLOSED
+
     def accepts(self, epoch: int) -> bool:
         """Return whether what was fetched in that epoch may be processed."""
         return self.state is State.ACTIVE and epoch == self.epoch
@@ -312,8 +316,14 @@ def _open(part: Life, claimed: Callable[[], bool]) -> Steps:
         yield Fence()
     finally:
         part.fencing = False
+    # A step may outlive the part: before Python 3.12 asyncio.wait_for can swallow a cancellation.
+    if part.is_over():
+        return
     yield Restore()
-    part.restored((yield ReadOffsets()))
+    offsets = yield ReadOffsets()
+    if part.is_over():
+        return
+    part.restored(offsets)
     try:
         yield Check()
     except LiveSegmentsError:

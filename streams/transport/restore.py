@@ -26,7 +26,13 @@ Progress = Callable[[int, int], None]
 
 
 async def restore(
-    settings: Settings, engine: EnginePort, partition: int, *, transactions: bool, progress: Progress
+    settings: Settings,
+    engine: EnginePort,
+    partition: int,
+    *,
+    transactions: bool,
+    progress: Progress,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> int:
     """Read the changelog of one partition from its beginning to its end; returns the number of records.
 
@@ -39,6 +45,7 @@ async def restore(
         partition: the partition number; `engine.open` was called.
         transactions: wait until the last stable offset has reached the end.
         progress: called with records read so far and about how many there are.
+        wanted: asked before each piece; nothing more is applied once it says no.
 
     Raises:
         KafkaError: the broker is lost.
@@ -53,13 +60,13 @@ async def restore(
         reader.seek(topic, begin)
         count, at = 0, begin
         started = said = time.monotonic()
-        while at < end:
+        while at < end and wanted():
             got = fetch.drain_compressed(reader, topic)
             if got is None:
                 await fetch.wait_for_records(reader, 0.2)
                 continue
             at = got.end
-            count += await _apply(engine, partition, got)
+            count += await _apply(engine, partition, got, wanted)
             total = count + max(0, end - at)
             progress(count, total)
             if time.monotonic() - said >= SAY_EVERY_S:
@@ -72,7 +79,7 @@ async def restore(
         await reader.stop()
 
 
-async def _apply(engine: EnginePort, partition: int, got: fetch.Answer) -> int:
+async def _apply(engine: EnginePort, partition: int, got: fetch.Answer, wanted: Callable[[], bool]) -> int:
     """Decode and apply an answer, piece by piece; returns the number of its records."""
     keys: list[bytes] = []
     values: list[bytes | None] = []
@@ -85,6 +92,8 @@ async def _apply(engine: EnginePort, partition: int, got: fetch.Answer) -> int:
             count += len(keys)
             keys, values = [], []
             await asyncio.sleep(0)
+            if not wanted():
+                return count
     engine.restore(partition, keys, values)
     return count + len(keys)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterable
 
 import pytest
 from aiokafka import TopicPartition
@@ -240,5 +242,34 @@ def test_a_chunk_for_a_part_that_is_not_active_is_a_breach(world: World) -> None
         part.freeze()
         with pytest.raises(OutOfStepError, match="frozen"):
             part.processed(piece)
+
+    asyncio.run(scenario())
+
+
+def test_a_part_that_is_closed_while_a_step_swallows_the_cancellation_touches_nothing_any_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`asyncio.wait_for` does that before Python 3.12 when its result comes at the same moment."""
+    gate = asyncio.Event()
+    committed = world.consumer.committed
+
+    async def stubborn(partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        with contextlib.suppress(asyncio.CancelledError):
+            await gate.wait()
+        return await committed(partitions)
+
+    async def scenario() -> None:
+        monkeypatch.setattr(world.consumer, "committed", stubborn)
+        world.ownership.assign(ALL)
+        part = world.ownership.parts[0]
+        await until(lambda: part.in_engine)
+        world.ownership.freeze()
+        world.ownership.assign([tp for tp in ALL if tp.partition == 1])
+        gate.set()
+        await until(lambda: [part.number for part in world.ownership.active()] == [1])
+
+        assert part.state is State.CLOSED
+        assert not part.opened
+        assert world.stopped == []
 
     asyncio.run(scenario())
