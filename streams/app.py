@@ -106,13 +106,20 @@ def _declare_timers(app: Any, settings: Settings, telemetry: Telemetry, parts: P
 
     @app.timer(ADVANCE_S)
     async def advance() -> None:
-        ownership.advance()
         telemetry.health.on_loop()
+        try:
+            ownership.advance()
+        except Exception as error:  # noqa: BLE001 - Faust would go on for some turns, with half of a decision
+            ownership.fail_stop(error)
 
     @app.task
     async def sweep() -> None:
-        while not app.should_stop:  # noqa: ASYNC110 - between two slices everybody else has a turn
-            await asyncio.sleep(0 if ownership.sweep() else SWEEP_S)
+        while not app.should_stop:
+            try:
+                more = ownership.sweep()
+            except Exception as error:  # noqa: BLE001 - as above
+                ownership.fail_stop(error)
+            await asyncio.sleep(0 if more else SWEEP_S)
 
     @app.timer(watchdog.interval_s)
     async def watch() -> None:

@@ -36,6 +36,9 @@ from streams.rules import EngineRules
 from streams.sweeper import Sweeper
 from streams.versions import FEATURE_NAMES, Versions
 
+MAX_CHANGES = 20_000
+"""A partition with this many changes to commit is not swept on: the broker may be away."""
+
 
 @dataclass(slots=True)
 class Engine:
@@ -187,7 +190,11 @@ class Engine:
         Returns:
             Whether there is more to do.
         """
-        under_way = [part for part in map(self.parts.__getitem__, partitions) if part.sweep is not None]
+        under_way = [
+            part
+            for part in map(self.parts.__getitem__, partitions)
+            if part.sweep is not None and len(part.changes) < MAX_CHANGES
+        ]
         if under_way:
             self.sweeper.go_on(under_way[0])
         return len(under_way) > 1 or any(part.sweep is not None for part in under_way)

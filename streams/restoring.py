@@ -104,7 +104,7 @@ def _meta(part: Partition, meta: codec.Meta, known: Versions) -> None:
     part.ledger = Ledger.restored(meta.inputs, outcomes)
     part.model = known.model_of(meta.model_version)
     part.rules = known.rules_of(meta.definitions_version)
-    learning = part.model
+    learning, part.sweep = part.model, None
     if meta.sweep is not None:  # its rows are listed when all are restored
         learning = known.model_of(meta.sweep.model_version)
         rules = known.rules_of(meta.sweep.definitions_version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +20,9 @@ from streams.partition import Partition
 from streams.sweep import Sweep
 
 SLICE = 1024
-"""Customers decided at a time: some milliseconds, and their rows fit the processor's cache."""
+"""Most customers decided at a time: some milliseconds, and their rows fit the processor's cache."""
+LONG_S = 0.03
+"""A slice that takes longer, as many customers change, is followed by one of half the size."""
 
 
 @dataclass(slots=True)
@@ -29,6 +32,8 @@ class Sweeper:
     slab: Slab
     decider: Decider
     observer: EngineObserver
+    size: int = SLICE
+    """Customers of the next slice."""
     done: Bool = field(init=False)
     """By row: decided in the sweep under way, or made since it began."""
 
@@ -84,8 +89,11 @@ class Sweeper:
         sweep = part.sweep
         if sweep is None:
             return
-        rows = sweep.next(SLICE)
+        started = time.perf_counter()
+        rows = sweep.next(min(self.size, SLICE))
         self._decide([part], [rows[~self.done[rows]]])
+        long = time.perf_counter() - started > LONG_S
+        self.size = max(1, self.size // 2) if long else min(SLICE, 2 * self.size)
         if not sweep.left():
             self._end(part)
 

@@ -56,8 +56,9 @@ class Versions:
         return self.rules[max(self.rules)] if self.rules else None
 
     def model_of(self, version: int) -> Model | None:
-        """Return the model of a version, None when it is not kept."""
-        return self.models.get(version)
+        """Return the model of a version; if it is not kept, the oldest later one."""
+        later = [known for known in self.models if version and known >= version]
+        return self.models[min(later)] if later else None
 
     def rules_of(self, version: int) -> Rules | None:
         """Return the definitions of a version; if they are not kept, the oldest later ones.

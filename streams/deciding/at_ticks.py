@@ -89,7 +89,7 @@ class AtTicks:
         """
         grid = self.rules.sweep_ms
         found = []
-        low = everyone.since() // grid
+        low = np.minimum(everyone.since() // grid, everyone.tick() // grid - 1)  # the grid may have changed
         moving = judge.behaviour(model, everyone.r, everyone.at(everyone.tick()), seen).moves()
         place = np.flatnonzero(moving)
         crowd = Crowd(everyone.parts, everyone.owner[place], everyone.rows[place], gather(everyone.r, place))

@@ -9,6 +9,7 @@ import numpy as np
 from models.audiences import (
     BEHAVIOUR_SEGMENT,
     BEHAVIOUR_SEGMENT_NAME,
+    Definition,
     Ground,
     Row,
     Rule,
@@ -55,20 +56,22 @@ def audience_changes_of(
     fresh = (who.before["events"] == 0).tolist()
     found = []
     for i, key in enumerate(keys):
-        rule = _rule(moves, i)
         entered = bool(moves.entered[i])
-        ends = grounds(rule, after[i], None if fresh[i] else before[i], entered=entered)
+        rule, definition = _rule(moves, i)
+        ends = []
+        if rule is not None:
+            ends = grounds(rule, after[i], None if fresh[i] else before[i], entered=entered)
         change = Change(
             customer_id=key.decode(),
             segment_set="audience",
-            segment_id=rule.definition.id,
-            segment_name=rule.definition.name,
+            segment_id=definition.id,
+            segment_name=definition.name,
             entered=entered,
             since_ms=int(moves.since_ms[i]),
             timestamp_ms=int(who.at[i]),
             sequence=int(sequence[i]) + 1,
             cause=cause,
-            reason=sentence(rule.definition.name, ends, entered=entered, cause=cause),
+            reason=sentence(definition.name, ends, entered=entered, cause=cause),
             model_version=0 if moves.model is None else moves.model.version,
             definitions_version=moves.rules.version,
             trigger=who.trigger[i],
@@ -80,9 +83,19 @@ def audience_changes_of(
     return found
 
 
-def _rule(moves: AudienceMoves, i: int) -> Rule:
-    definition = moves.rules.definitions.by_slot[int(moves.slot[i])]
-    return moves.rules.rules[definition.id]
+def _rule(moves: AudienceMoves, i: int) -> tuple[Rule | None, Definition]:
+    """Return the rule behind a move, None when the audience is no more, and what the audience is called."""
+    slot = int(moves.slot[i])
+    definition = moves.rules.definitions.by_slot.get(slot)
+    if definition is not None:
+        return moves.rules.rules[definition.id], definition
+    sweep = moves.who.parts[i].sweep
+    former = {} if sweep is None or sweep.rules is None else sweep.rules.definitions.by_slot
+    if slot in former:
+        return None, former[slot]
+    retired = {place: audience for audience, place in moves.rules.definitions.retired.items()}
+    audience = retired.get(slot, f"audience-{slot}")
+    return None, Definition(audience, audience, enter="FALSE")
 
 
 def _reasons(ends: Sequence[Ground]) -> tuple[Reason, ...]:

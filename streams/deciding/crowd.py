@@ -97,7 +97,13 @@ class Crowd:
         """Yield each new model with the former rules, and whose customers it has to decide."""
         forces = [(part.model, _former(part)[1]) for part in self.parts]
         changed = [part.model is not _former(part)[0] for part in self.parts]
-        yield from self._those(forces, changed)
+        done = np.zeros(len(self), np.bool_)
+        for i, part in enumerate(self.parts):
+            if part.rules is not None and part.rules is not _former(part)[1]:
+                done |= (self.owner == i) & (self.r["definitions_version"] == part.rules.version)
+        for force, theirs in self._those(forces, changed):
+            if (theirs & ~done).any():
+                yield force, theirs & ~done
 
     def by_new_rules(self) -> Iterator[tuple[Force, Bool]]:
         """Yield each model with its new rules, and whose customers they have to decide."""

@@ -98,7 +98,9 @@ class Judge:
             now = some.at(tick * grid)
             return self._inputs(rules, some, numbers.at(rows, tick), now), now
 
-        return rules.decide_due(see, standing_of(crowd.r), crowd.since() // grid, crowd.tick() // grid)
+        high = crowd.tick() // grid
+        low = np.minimum(crowd.since() // grid, high - 1)  # the grid may have changed
+        return rules.decide_due(see, standing_of(crowd.r), low, high)
 
     def _inputs(self, rules: Rules, crowd: Crowd, numbers: I64, now: I64) -> Inputs:
         view = View(crowd.r, now, self.calendar)

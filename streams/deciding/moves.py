@@ -16,6 +16,9 @@ from models.profiles.layout import AUDIENCES
 from streams.codec.changes import Trigger
 from streams.partition import Partition
 
+LATEST_S = 2**32 - 1
+"""Latest time of a membership that a row can hold, in 2106."""
+
 
 @dataclass(slots=True)
 class Movers:
@@ -120,8 +123,10 @@ class AudienceMoves:
         """Write a change into its customer's row; return the number of its records."""
         bit = 1 << int(self.slot[i])
         row["audience_bits"] = int(row["audience_bits"]) & ~bit | (bit if self.entered[i] else 0)
-        row["audience_since_s"][self.slot[i]] = self.who.at[i] // 1000
+        row["audience_since_s"][self.slot[i]] = min(int(self.who.at[i]) // 1000, LATEST_S)
         row["definitions_version"] = self.rules.version
+        if self.model is not None:
+            row["model_version"] = self.model.version
         self.bits[i] = row["audience_bits"]
         return 1
 

@@ -295,7 +295,7 @@ def bring_up(part: Life, claimed: Callable[[], bool]) -> Steps:
     if not claimed():
         return
     try:
-        if part.opened and (yield from _was_elsewhere(part)) and claimed():
+        if part.opened and (yield from _was_elsewhere(part)) and part.opened:
             part.discard()
             yield Retire()
         if not part.opened:

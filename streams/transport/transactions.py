@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import IllegalOperation
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.errors import LiveSegmentsError
@@ -51,7 +52,12 @@ class Transactor:
             LiveSegmentsError: a record is larger than a batch.
         """
         await self._producer.begin_transaction()
-        sent, size = await self._send(records, timestamp_ms)
+        sent: list[asyncio.Future[object]] = []
+        try:
+            size = await self._send(records, timestamp_ms, sent)
+        except IllegalOperation:
+            await _stored(sent)  # a batch has failed and ended the transaction: say why, it may be a fence
+            raise
         if offsets:  # an empty dict is refused
             stored = {tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
             await self._producer.send_offsets_to_transaction(stored, self._group)
@@ -65,10 +71,18 @@ class Transactor:
             await asyncio.wait_for(self._producer.abort_transaction(), 3)
 
     async def _send(
-        self, records: Sequence[Record], timestamp_ms: int
-    ) -> tuple[list[asyncio.Future[object]], int]:
-        """Hand all records to the producer's sender; each topic partition's stay in order."""
-        sent: list[asyncio.Future[object]] = []
+        self, records: Sequence[Record], timestamp_ms: int, sent: list[asyncio.Future[object]]
+    ) -> int:
+        """Hand all records to the producer's sender; each topic partition's stay in order.
+
+        Args:
+            records: to be written.
+            timestamp_ms: of all of them.
+            sent: gets a future for each batch.
+
+        Returns:
+            The bytes of all batches.
+        """
         size = 0
         for (topic, partition), group in _by_partition(records).items():
             name, index = self._prefix + topic, 0
@@ -84,7 +98,7 @@ class Transactor:
                 batch.close()
                 size += batch.size()
                 sent.append(await self._producer.send_batch(batch, name, partition=partition))
-        return sent, size
+        return size
 
 
 class PlainWriter(Transactor):
@@ -97,7 +111,8 @@ class PlainWriter(Transactor):
 
     async def commit(self, records: Sequence[Record], offsets: Offsets, timestamp_ms: int) -> int:
         """Write the records, wait until they are stored, then commit the offsets."""
-        sent, size = await self._send(records, timestamp_ms)
+        sent: list[asyncio.Future[object]] = []
+        size = await self._send(records, timestamp_ms, sent)
         await _stored(sent)
         if offsets:
             await self._plain_commit({tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()})

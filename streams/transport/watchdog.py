@@ -40,6 +40,9 @@ class Watchdog:
         self._ownership: Ownership = app.ownership
         self._telemetry = telemetry
         self._away = False
+        self._up_since_s = 0.0
+        self._pending_since: dict[int, float] = {}
+        """Since when each partition was seen with something to commit."""
 
     async def look(self) -> None:
         """Ask the broker once, report, and fail-stop if there is no progress."""
@@ -56,9 +59,16 @@ class Watchdog:
 
     def _hanging(self) -> str | None:
         """Return which partition has work to commit and does not get it done, though the broker answers."""
+        now_s, before = self._monotonic(), self._pending_since
+        self._pending_since = {
+            part.number: before.get(part.number, now_s)
+            for part in self._ownership.active()
+            if self._ownership.engine.pending(part.number)
+        }
         for part in self._ownership.active():
-            idle_s = self._monotonic() - part.committed_at_s
-            if idle_s > STUCK_AFTER_S and self._ownership.engine.pending(part.number):
+            since_s = max(self._pending_since.get(part.number, now_s), part.committed_at_s, self._up_since_s)
+            idle_s = now_s - since_s
+            if idle_s > STUCK_AFTER_S:
                 return (
                     f"partition {part.number} has processed records and committed nothing for {idle_s:.0f} s"
                 )
@@ -67,6 +77,7 @@ class Watchdog:
     def _note(self, *, up: bool) -> None:
         if up == self._away:
             self._away = not up
+            self._up_since_s = self._monotonic() if up else self._up_since_s
             log.warning("broker %s", "answers again" if up else "does not answer, waiting for it")
         self._telemetry.on_broker(up)
 

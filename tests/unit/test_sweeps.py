@@ -1,0 +1,125 @@
+"""Sweeps that are interrupted: after a restart in the middle, everyone is decided as if there was none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from unittest.mock import patch
+
+import orjson
+import pytest
+
+from models.clusterer import Model
+from streams.shop.record import ShopRecord
+from tests.engine_runs import Driver, definitions, record, trained_model
+
+HOUR_MS = 3_600_000
+START_MS = 1_700_000_000_000 // HOUR_MS * HOUR_MS
+VIEWS = 1
+LOOKERS = """
+[[audience]]
+id = "lookers"
+name = "Lookers"
+enter = "views_total >= 5"
+"""
+FRESH = """
+[[audience]]
+id = "fresh"
+name = "Fresh"
+enter = "views_total >= 1"
+"""
+EASY = LOOKERS.replace(">= 5", ">= 1")
+
+
+class Sliced(Driver):
+    """Sweeps only when it is told to."""
+
+    sliced = True
+
+
+def view(customer: str, number: object, time_ms: int) -> ShopRecord:
+    """Return a view."""
+    return record(VIEWS, customer, number, time_ms, product_id="p")
+
+
+def renamed(model: Model) -> bytes:
+    """Return the next version of a model, with other names."""
+    return replace(
+        model, version=model.version + 1, names=tuple(f"New {name}" for name in model.names)
+    ).to_bytes()
+
+
+def told(driver: Driver) -> dict[str, list[tuple[str, str, str, int]]]:
+    """Return what subscribers are told of each customer."""
+    found: dict[str, list[tuple[str, str, str, int]]] = {}
+    for key, value in driver.changes():
+        p = orjson.loads(value or b"{}")["properties"]
+        found.setdefault((key or b"").decode(), []).append(
+            (p["audience_key"], p["change"], p["cause"], p["sequence"])
+        )
+    return found
+
+
+def named(model: bytes) -> str:
+    """Return an audience of all who are in a segment by its name in a model."""
+    names = " OR ".join(f"behaviour_segment_name = '{name}'" for name in Model.from_bytes(model).names)
+    return f'[[audience]]\nid = "named"\nname = "Named"\nenter = "{names}"\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (LOOKERS, EASY),
+        (LOOKERS, EASY + FRESH),
+        (EASY + FRESH, EASY),
+        (named(renamed(Model.from_bytes(trained_model()))), None),
+    ],
+    ids=["changed", "added", "removed", "renamed segments"],
+)
+@pytest.mark.parametrize("slices", [1, 3])
+def test_a_restart_in_the_middle_of_a_sweep_that_adopts_a_model_and_definitions_changes_nothing(
+    before: str, after: str | None, slices: int
+) -> None:
+    first = definitions(before)
+    driver = Sliced([trained_model(), first])
+    customers = [f"c{i}" for i in range(8)]
+    for round_ in range(2):
+        at_ms = START_MS + 1000 + 2 * HOUR_MS * round_
+        driver.feed([view(name, f"{round_}{name}", at_ms) for name in customers]).finish().commit()
+    driver.offer(renamed(Model.from_bytes(trained_model())))
+    if after is not None:
+        driver.offer(definitions(after, first))
+    driver.feed([view(name, 3, START_MS + 4 * HOUR_MS) for name in customers[:3]])
+    with patch("streams.sweeper.SLICE", 1):
+        for _ in range(slices):
+            driver.engine.sweep(driver.engine.parts)
+    driver.commit()
+    restarted = driver.successor()
+    assert any(part.sweep is not None for part in restarted.engine.parts.values())
+    restarted.finish().commit()
+    driver.finish().commit()
+
+    assert told(restarted) == told(driver)
+    assert told(driver)
+    assert restarted.rows() == driver.rows()
+
+
+def test_a_sweep_that_ended_before_the_last_commit_is_not_begun_again() -> None:
+    driver = Sliced([trained_model(), definitions(LOOKERS)])
+    driver.feed([view(f"c{i}", i, START_MS) for i in range(8)]).finish().commit()
+    driver.feed([view("c0", "b", START_MS + 2 * HOUR_MS)]).commit()
+    assert any(part.sweep is not None for part in driver.successor().engine.parts.values())
+    driver.finish().commit()
+
+    assert all(part.sweep is None for part in driver.successor().engine.parts.values())
+
+
+def test_who_is_in_an_audience_that_is_removed_leaves_it_under_its_last_name() -> None:
+    first = definitions(EASY + FRESH)
+    driver = Driver([trained_model(), first])
+    driver.feed([view("c0", 0, START_MS)]).feed([view("c0", 1, START_MS + 2 * HOUR_MS)])
+    driver.offer(definitions(EASY, first))
+    driver.feed([view("c0", 2, START_MS + 4 * HOUR_MS)]).commit()
+    last = orjson.loads(driver.changes()[-1][1] or b"{}")["properties"]
+
+    assert (last["audience_key"], last["change"], last["cause"]) == ("fresh", "left", "definition")
+    assert last["reason"] == "Left Fresh because the definition of the audience changed."
