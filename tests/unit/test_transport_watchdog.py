@@ -130,6 +130,37 @@ def test_a_broker_that_is_away_is_waited_for_and_then_gets_a_minute(world: World
         world.watch(2 * INTERVAL_S)
 
 
+def process(world: World, count: int) -> None:
+    """Let the engine have something to commit, as the only thing that is left to do."""
+    world.engine.process(
+        RawBatch([0] * count, [0] * count, [0] * count, [1] * count, [b"k"] * count, [b"v"] * count)
+    )
+
+
+def test_records_after_an_idle_hour_have_a_minute_to_be_committed(world: World) -> None:
+    world.activate()
+    world.watch(3_600)
+    process(world, 1)
+    world.watch(STUCK_AFTER_S)
+    assert world.error is None
+
+    with pytest.raises(Stopped):
+        world.watch(3 * INTERVAL_S)
+    assert "processed records and committed nothing" in str(world.error)
+
+
+def test_a_commit_that_waits_for_a_broker_that_is_away_is_waited_for(world: World) -> None:
+    world.activate()
+    process(world, 1)
+    world.watch(INTERVAL_S)
+    world.up = False
+    world.watch(5 * STUCK_AFTER_S)
+    world.up = True
+    world.watch(STUCK_AFTER_S / 2)
+
+    assert world.error is None
+
+
 def test_a_restore_without_progress_ends_the_worker(world: World) -> None:
     world.telemetry.on_state(0, "restoring")
     world.watch(STUCK_AFTER_S / 2)
