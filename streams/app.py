@@ -95,7 +95,8 @@ def _configuration(settings: Settings, *, web: bool) -> dict[str, Any]:
 
 def _declare_timers(app: Any, settings: Settings, telemetry: Telemetry, parts: Parts) -> None:
     ownership, merge_part = app.ownership, app.merge_part
-    model_log = ModelLog(settings, parts.engine.offer_model, committed=parts.transactions)
+    refused = telemetry.metrics.definitions_refused_total.inc
+    model_log = ModelLog(settings, parts.engine.offer_model, refused, committed=parts.transactions)
     watchdog = Watchdog(app, telemetry)
 
     @app.timer(settings.commit_interval_ms / 1000)

@@ -3,8 +3,9 @@
 It belongs to whoever is assigned partition 0 of `model-deltas`, under the transactional id
 `<app>-merger`, and follows the same protocol as the partitions of the inputs: fence, newest model,
 offsets, seek and activate in one step. A transaction holds a model and the offset behind the deltas it
-contains; between two models nothing is committed, so the next owner reads the same deltas again, on top
-of the last model. For that reason it is opened anew at each assignment.
+contains; between two models no offset is committed, so the next owner reads the same deltas again, on top
+of the last model. For that reason it is opened anew at each assignment. Definitions of audiences come in
+transactions of their own, or with a model; they know which record asked for them.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from aiokafka import TopicPartition
 
 from streams.clock import Clock
 from streams.errors import LiveSegmentsError
-from streams.model_log import newest_model
+from streams.model_log import newest
 from streams.records import Record
 from streams.settings import Settings
 from streams.transport import protocol
@@ -38,6 +39,19 @@ MERGER = -1
 """The merger's number where others have a partition's."""
 MOST_WAITING = 100
 """Fetched pieces of deltas that wait for the agent; no more are taken then."""
+
+
+@runtime_checkable
+class Defines(Protocol):
+    """A merger that also puts definitions of audiences in force."""
+
+    def define(self, last: bytes | None) -> None:
+        """Begin from the newest definitions of the log."""
+        ...
+
+    def take_definitions(self) -> list[Record] | None:
+        """Return the records of definitions that come in force, None when there are none."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -110,7 +124,10 @@ class MergePart:
         self._transactions = transactions
         self._fail_stop = fail_stop
         self._share: Share[MergeLife] = Share()
+        self._defines = merger if isinstance(merger, Defines) else None
         self._taken: list[Record] = []
+        self._with_deltas = False
+        """What is taken holds a model: all deltas before it."""
         self._commit: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[None] | None = None
         self._guard: asyncio.Task[None] | None = None
@@ -201,9 +218,7 @@ class MergePart:
                 life.transactor = self.new_transactor()
                 await life.transactor.start()
             case protocol.Restore():
-                newest = await newest_model(self._settings, committed=self._transactions)
-                if life.state is not State.CLOSED:  # else the merger is another life's by now
-                    self._merger.open(newest)
+                await self._restore(life)
             case protocol.ReadOffsets():
                 answer = [(await self.consumer.committed([self.source]))[self.source]]
             case protocol.SeekAndActivate():
@@ -221,6 +236,14 @@ class MergePart:
             case _:
                 raise OutOfStepError(f"nobody carries out {step} for the merger")
         return answer
+
+    async def _restore(self, life: MergeLife) -> None:
+        found = await newest(self._settings, committed=self._transactions)
+        if life.is_over():  # the merger is another life's by now
+            return
+        self._merger.open(found.model)
+        if self._defines is not None:
+            self._defines.define(found.definitions)
 
     def new_transactor(self) -> Transactor:
         """Return a producer under the merger's id, whoever asks; it is not started."""
@@ -253,27 +276,33 @@ class MergePart:
 
     # ---- committing ----------------------------------------------------------------------------------
     def tick(self) -> None:
-        """Publish a model if one is due: called at every commit interval."""
+        """Publish a model if one is due, or else definitions: called at every commit interval."""
         life = self.life
         if life is None or life.state is not State.ACTIVE or self._commit is not None:
             return
         taken = self._merger.take()
+        with_deltas = taken is not None
+        if taken is None and self._defines is not None:
+            taken = self._defines.take_definitions()
         if taken is not None:
-            self._taken = taken
+            self._taken, self._with_deltas = taken, with_deltas
             self._commit = self._spawn(self._publish(life, protocol.commit(life)))
 
     async def _publish(self, life: MergeLife, steps: protocol.Steps) -> None:
+        committed = list(life.committed)
         try:
             await follow(life, steps, self._perform)
+            if not self._with_deltas:
+                life.committed = committed
         except Exception as error:  # noqa: BLE001 - whatever it is, the model is not published
             self._fail_stop(LiveSegmentsError(f"commit of the merger failed: {error!r} {error.__cause__!r}"))
         finally:
             self._commit = None
 
     async def _write(self, life: MergeLife, moved: dict[int, int]) -> None:
-        """Write the model that was taken when the commit began, and the offset behind its deltas."""
+        """Write what was taken when the commit began, with a model the offset behind its deltas."""
         started, taken, self._taken = time.monotonic(), self._taken, []
-        offsets = {self.source: moved[0]} if moved else {}
+        offsets = {self.source: moved[0]} if moved and self._with_deltas else {}
         await self._transactor(life).commit(taken, offsets, self._clock.now_ms())
         self._observer.on_commit(MERGER, 0, len(taken), time.monotonic() - started)
 

@@ -1,20 +1,24 @@
-"""The merger: deltas of all partitions in, numbered models and segment definitions out."""
+"""The merger: deltas of all partitions in, numbered models, definitions and what segments are out."""
 
 from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 
+from models.audiences import Definitions
 from models.clusterer import Delta, DeltaFormatError, DeltaRefusedError, LineageKind, Merger, Model
 from models.features import BY_NAME
+from streams.codec.activation import is_definitions
 from streams.codec.definitions import encode_definition
 from streams.codec.output_records import Definition, Lineage
 from streams.codec.output_records import LineageEvent as LineageName
+from streams.defining import DEFINITIONS, MODELS, Defining
 from streams.records import Record
 from streams.versions import FEATURE_NAMES
 
-MODELS = "models"
-DEFINITIONS = "segment-definitions"
+__all__ = ["DEFINITIONS", "MODELS", "Merging", "definitions", "epoch_rows", "in_unit"]
+
 MODEL_KEY = b"behaviour"
 WARMUP_ROWS = 500
 """Customers learned before there is a first model."""
@@ -26,16 +30,26 @@ log = logging.getLogger(__name__)
 
 
 class Merging:
-    """State of the merger: the last published model and the deltas merged since.
+    """State of the merger: the last published model and the deltas merged since; definitions in force.
 
-    Nothing is committed between two models: after a crash the deltas since the last one are merged again.
+    Between two models no offset is committed: after a crash the deltas since the last one are merged again.
+    Definitions do not wait for a model, and accompany each: the end of the log always has them.
 
     Args:
+        first: returns the definitions of the first start.
         n_clusters: number of behaviour segments.
         seed: seed of every random choice.
+        definitions_refused: called when definitions cannot be put in force.
     """
 
-    def __init__(self, n_clusters: int = 8, seed: int = 42) -> None:
+    def __init__(
+        self,
+        first: Callable[[], Definitions],
+        n_clusters: int = 8,
+        seed: int = 42,
+        definitions_refused: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._defining = Defining(first, definitions_refused)
         self._n_clusters = n_clusters
         self._seed = seed
         self.refused = 0
@@ -43,12 +57,20 @@ class Merging:
         self._merger = self._make(None)
 
     def open(self, last_model: bytes | None) -> None:
-        """Begin from the newest record of the model log.
+        """Begin from the newest model of the log.
 
         Raises:
             ModelFormatError: the record is not a model.
         """
         self._merger = self._make(None if last_model is None else Model.from_bytes(last_model))
+
+    def define(self, last: bytes | None) -> None:
+        """Begin from the newest definitions of the log; from the file when it has none.
+
+        Raises:
+            InputFileError: the file cannot be used.
+        """
+        self._defining.open(last)
 
     def _make(self, model: Model | None) -> Merger:
         version = model.version if model is not None else 0
@@ -68,7 +90,10 @@ class Merging:
         return self._merger.model
 
     def process(self, offset: int, value: bytes) -> None:
-        """Merge one delta; one that does not fit is logged and left out."""
+        """Merge one delta, or take note of definitions; what does not fit is logged and left out."""
+        if is_definitions(value):
+            self._defining.process(offset, value)
+            return
         try:
             self._merger.merge(Delta.from_bytes(value), 0, offset)
         except (DeltaFormatError, DeltaRefusedError) as error:
@@ -76,12 +101,20 @@ class Merging:
             log.warning("model-deltas offset %d left out: %s", offset, error)
 
     def take(self) -> list[Record] | None:
-        """Return a new model and its segment definitions, or None when none is due."""
+        """Return a new model, its segments and the definitions in force, or None when none is due."""
         if not self._merger.due():
             return None
         model = self._merger.advance()
         self._merger.epoch = epoch_rows(model.version)
-        return [Record(MODELS, 0, MODEL_KEY, model.to_bytes()), *definitions(model)]
+        accompany = self._defining.take() or self._defining.newest()
+        return [*accompany, Record(MODELS, 0, MODEL_KEY, model.to_bytes()), *definitions(model)]
+
+    def take_definitions(self) -> list[Record] | None:
+        """Return definitions that come in force, with what their audiences are; None when there are none.
+
+        Their transaction must commit no offsets: those of deltas move with the model that holds these.
+        """
+        return self._defining.take() or None
 
 
 def epoch_rows(version: int) -> int:

@@ -214,6 +214,13 @@ class Metrics:
             "workers that differ for minutes: one of them no longer reads the topic models",
         ),
     ]
+    definitions_refused_total: Annotated[
+        Counter,
+        _What(
+            "with definitions that this worker cannot use: the old ones stay in force",
+            "read the worker's log for what is wrong; `live-segments definitions show` says what is in force",
+        ),
+    ]
     model_age_seconds: Annotated[
         Gauge,
         _What(

@@ -1,50 +1,84 @@
-"""Read the topic `models` without a group: every worker sees every model."""
+"""Read the topic `models` without a group: every worker sees every model and all definitions."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from models.audiences import DefinitionsError
+from streams.codec.activation import is_definitions
 from streams.settings import Settings
 from streams.transport import fetch
 from streams.transport.clients import new_reader
+from streams.versions import is_tail
 
 log = logging.getLogger(__name__)
 
-TAIL = 8
-"""Records offered at the start: a partition may be a few versions behind and goes on with its own first."""
-_STEP = 16
-"""Offsets to go back at a time; transaction markers take every other one."""
+_STEP = 128
+"""Offsets to go back at first, then ever more; transaction markers take some of them."""
 
 
-async def newest_model(settings: Settings, *, committed: bool) -> bytes | None:
-    """Return the newest record of the log, None when it is empty.
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest record of each kind, None where there is none."""
+
+    model: bytes | None
+    definitions: bytes | None
+
+
+async def newest(settings: Settings, *, committed: bool) -> Newest:
+    """Return the newest model and the newest definitions of the log.
 
     Raises:
         KafkaError: the broker is lost.
     """
     reader, topic = await _open(settings, committed=committed)
     try:
-        found, _ = await _last(reader, topic, 1)
-        return found[-1] if found else None
+        found, _ = await _last(reader, topic)
     finally:
         await reader.stop()
+    models = [value for value in found if not is_definitions(value)]
+    definitions = [value for value in found if is_definitions(value)]
+    return Newest(models[-1] if models else None, definitions[-1] if definitions else None)
 
 
 class ModelLog:
-    """Follows the log and offers each record, in order, as long as it runs."""
+    """Follows the log and offers each record, in order, as long as it runs.
 
-    def __init__(self, settings: Settings, offer: Callable[[bytes], None], *, committed: bool) -> None:
+    Args:
+        settings: the deployment's.
+        offer: takes a record.
+        refused: called when it cannot be used; the old definitions stay in force then.
+        committed: the broker has transactions.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        offer: Callable[[bytes], None],
+        refused: Callable[[], None],
+        *,
+        committed: bool,
+    ) -> None:
         self._settings = settings
-        self._offer = offer
+        self._take = offer
+        self._refused = refused
         self._committed = committed
 
+    def _offer(self, value: bytes) -> None:
+        try:
+            self._take(value)
+        except DefinitionsError as error:
+            log.error("definitions on the topic models refused, the old ones stay in force: %s", error)  # noqa: TRY400 - a line, no traceback
+            self._refused()
+
     async def follow(self, caught_up: Callable[[], None]) -> None:
-        """Offer the last `TAIL` records, call `caught_up`, then offer each new one; runs until cancelled.
+        """Offer the last records, call `caught_up`, then offer each new one; runs until cancelled.
 
         A lost broker is waited for: the reader opens anew behind what it has offered.
         """
@@ -58,7 +92,7 @@ class ModelLog:
                 continue
             try:
                 if position is None:
-                    found, position = await _last(reader, topic, TAIL)
+                    found, position = await _last(reader, topic)
                     for value in found:
                         self._offer(value)
                     caught_up()
@@ -86,18 +120,20 @@ async def _open(settings: Settings, *, committed: bool) -> tuple[AIOKafkaConsume
     return reader, topic
 
 
-async def _last(reader: AIOKafkaConsumer, topic: TopicPartition, count: int) -> tuple[list[bytes], int]:
-    """Return the last records, read from the end backwards, and the position behind them."""
+async def _last(reader: AIOKafkaConsumer, topic: TopicPartition) -> tuple[list[bytes], int]:
+    """Return the last records as `is_tail` wants them, read from the end backwards, and the end."""
     begin = (await reader.beginning_offsets([topic]))[topic]
     end = start = (await reader.end_offsets([topic]))[topic]
     found: list[bytes] = []
-    while start > begin and len(found) < count:
-        start = max(begin, start - _STEP * count)
+    while start > begin and not is_tail(found):
+        start = max(begin, end - 2 * (end - start) - _STEP)
         reader.seek(topic, start)
         found = []
         while await reader.position(topic) < end:
             found += await _next(reader, topic, 0.5)
-    return found[-count:], end
+    while is_tail(found[1:]):
+        found = found[1:]
+    return found, end
 
 
 async def _next(reader: AIOKafkaConsumer, topic: TopicPartition, timeout_s: float) -> list[bytes]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from models.audiences import Column, Definitions, Rules, catalogue
 from models.clusterer import Model
 from models.features import CLUSTERED
+from streams.codec.activation import is_definitions
 
 FEATURE_NAMES = tuple(f.name for f in CLUSTERED)
 """The columns of the clusterer's rows."""
 KEPT = 64
 """Versions kept for partitions that have not adopted a newer one."""
-DEFINITIONS_START = b"{"
-"""Definitions are JSON; models have a binary format of their own."""
+TAIL = 16
+"""Records of the log to begin with, at least: a partition may be a few versions behind and goes on with its
+own first. Definitions accompany each model, so they are among them; a model may be further back."""
 
 T = TypeVar("T")
 
@@ -34,7 +37,7 @@ class Versions:
             ModelFormatError: the bytes are no model.
             DefinitionsError: they are no definitions, or such as this program cannot use.
         """
-        if data.startswith(DEFINITIONS_START):
+        if is_definitions(data):
             definitions = Definitions.from_bytes(data)
             if definitions.version not in self.rules:
                 self.rules[definitions.version] = Rules(definitions, self.columns)
@@ -67,6 +70,11 @@ class Versions:
         """
         later = [known for known in self.rules if version and known >= version]
         return self.rules[min(later)] if later else None
+
+
+def is_tail(found: Sequence[bytes], count: int = TAIL) -> bool:
+    """Return whether the last records of the log are enough: so many, and a model among them."""
+    return len(found) >= count and not all(map(is_definitions, found))
 
 
 def _forget(kept: dict[int, T]) -> None:

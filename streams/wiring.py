@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from models.features import BY_NAME
 from streams.calendars import calendar_of
 from streams.clock import Clock
@@ -13,6 +16,7 @@ from streams.errors import UsageError
 from streams.merging import Merging
 from streams.observer import NO_OBSERVER, EngineObserver
 from streams.rules import EngineRules
+from streams.segments_file import read_definitions, segments_file
 from streams.settings import Settings
 
 
@@ -70,6 +74,12 @@ def make_engine(
     return Engine(engine_rules, Decoder(rules), clock, calendar_of(settings.timezone), check, observer)
 
 
-def make_merging(settings: Settings) -> Merging:
-    """Return the merger's state."""
-    return Merging(settings.n_clusters, settings.seed)
+def make_merging(settings: Settings, definitions_refused: Callable[[], None] = lambda: None) -> Merging:
+    """Return the merger's state.
+
+    Args:
+        settings: the deployment's.
+        definitions_refused: called when definitions cannot be put in force.
+    """
+    first = partial(read_definitions, segments_file(settings))
+    return Merging(first, settings.n_clusters, settings.seed, definitions_refused)

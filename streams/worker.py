@@ -82,7 +82,7 @@ def product_parts(settings: Settings, transactions: bool) -> Parts:
     status = WorkerStatus(engine, counters, f"{kind} {settings.kafka_bootstrap}")
     return Parts(
         engine=engine,
-        merger=make_merging(settings),
+        merger=make_merging(settings, telemetry.metrics.definitions_refused_total.inc),
         telemetry=telemetry,
         transactions=transactions,
         web=lambda app: web.register(app, telemetry.metrics, telemetry.health, status),

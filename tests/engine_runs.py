@@ -16,6 +16,7 @@ from models.audiences import Definitions, catalogue, parse, successor
 from models.features import FEATURES, View, evaluate
 from models.profiles import gather
 from streams.clock import ManualClock
+from streams.codec.activation import is_definitions
 from streams.codec.hashing import partition_for
 from streams.engine import Engine
 from streams.outbox import BACKFILL, CHANGELOG
@@ -66,8 +67,8 @@ def replayed(
 def trained_model() -> bytes:
     """Return a model that was learned from some customers."""
     _, sink = replayed(stream(seed=11, customers=20, days=30), 1000)
-    models = [r.value for r in sink.records if r.topic == streams.merging.MODELS and r.value is not None]
-    return models[-1]
+    made = [r.value for r in sink.records if r.topic == streams.merging.MODELS and r.value is not None]
+    return [value for value in made if not is_definitions(value)][-1]
 
 
 AUDIENCES = """

@@ -71,6 +71,9 @@ class Replay:
         sweep_ms: event time between sweeps, rounded up to the grid of the settings' sweep interval.
         chunk: most events per call of the engine; the result does not depend on it.
         run_id: part of the message ids.
+
+    Raises:
+        InputFileError: the definitions of the settings cannot be used.
     """
 
     def __init__(
@@ -97,6 +100,8 @@ class Replay:
         self._deltas = 0
         for partition in range(settings.partitions):
             self.engine.open(partition)
+        self.merging.define(None)
+        self._publish(self.merging.take_definitions() or [])
 
     def run(self, records: Iterable[ShopRecord]) -> Report:
         """Process all records, in the order given, and return the report.
@@ -156,10 +161,14 @@ class Replay:
                 self._write(self.engine.take(number, now_ms).records)
         made = self.merging.take()
         if made is not None:
-            for record in made:
-                if record.topic == MODELS and record.value is not None:
-                    self.engine.offer_model(record.value)
-            self._write(made)
+            self._publish(made)
+
+    def _publish(self, made: list[Record]) -> None:
+        """Hand on what the merger has made."""
+        for record in made:
+            if record.topic == MODELS and record.value is not None:
+                self.engine.offer_model(record.value)
+        self._write(made)
 
     def _write(self, records: list[Record]) -> None:
         for record in records:

@@ -16,6 +16,7 @@ from models.clusterer import Accumulator, Delta, Model
 from models.events import F64
 from models.features import View, vectors
 from models.profiles import gather
+from streams.codec.activation import is_definitions
 from streams.engine import Engine
 from streams.merging import MODELS
 from streams.outbox import BACKFILL, CHANGES
@@ -74,7 +75,7 @@ class Keep:
         for record in records:
             if record.value is None:
                 continue
-            if record.topic == MODELS:
+            if record.topic == MODELS and not is_definitions(record.value):
                 self.models.append(Model.from_bytes(record.value))
             elif record.topic in {CHANGES, BACKFILL}:
                 change = orjson.loads(record.value)

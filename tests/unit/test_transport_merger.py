@@ -13,10 +13,11 @@ from aiokafka.errors import ProducerFenced
 from streams import merge_part as module
 from streams.clock import ManualClock
 from streams.merge_part import MergePart
+from streams.model_log import Newest
 from streams.records import Record
 from streams.settings import Settings
 from streams.transport.alignment import Fetched
-from streams.transport.ports import NullObserver
+from streams.transport.ports import MergePort, NullObserver
 from tests.kafka.counting import CountingMerger
 
 
@@ -51,13 +52,13 @@ class FakeTransactor:
 class World:
     """A merger among fakes."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, merger: MergePort | None = None) -> None:
         self.stopped: list[BaseException] = []
         self.transactor = FakeTransactor()
         self.steps: list[str] = []
         self.merge = MergePart(
             Settings(kafka_bootstrap="nowhere:1"),
-            CountingMerger(),
+            merger or CountingMerger(),
             ManualClock(1_000),
             NullObserver(),
             transactions=True,
@@ -65,7 +66,7 @@ class World:
         )
         self.merge.consumer = self
         monkeypatch.setattr(self.merge, "new_transactor", self.new_transactor)
-        monkeypatch.setattr(module, "newest_model", self.newest_model)
+        monkeypatch.setattr(module, "newest", self.newest)
 
     def fail_stop(self, error: BaseException) -> NoReturn:
         """Note the end."""
@@ -77,9 +78,10 @@ class World:
         self.steps.append("fence")
         return self.transactor
 
-    async def newest_model(self, *_: object, **__: object) -> None:
+    async def newest(self, *_: object, **__: object) -> Newest:
         """Note the reading."""
         self.steps.append("model")
+        return Newest(None, None)
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Note the reading."""
@@ -147,6 +149,46 @@ def test_a_model_is_committed_with_the_offset_of_the_deltas_that_it_contains(wor
 
     asyncio.run(scenario())
     assert world.transactor.committed == [(b"7", [8])]
+
+
+class DefiningMerger(CountingMerger):
+    """Has definitions to publish, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted: list[Record] = []
+
+    def define(self, last: bytes | None) -> None:
+        """Want some at a first start."""
+        assert last is None
+        self.wanted = [Record("models", 0, b"definitions", b"{}")]
+
+    def take_definitions(self) -> list[Record] | None:
+        """Return what is wanted."""
+        wanted, self.wanted = self.wanted, []
+        return wanted or None
+
+
+def test_definitions_are_committed_at_once_and_leave_the_offsets_of_deltas_where_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Deltas that are in no model yet must come again after a crash."""
+    world = World(monkeypatch, DefiningMerger())
+
+    async def scenario() -> None:
+        await world.opened()
+        world.fetch(b"1", b"2")
+        world.process()
+        for count, more in ((1, b"4"), (2, None)):
+            world.merge.tick()
+            await until(lambda count=count: len(world.transactor.committed) == count)  # type: ignore[misc]
+            await until(lambda: world.merge._commit is None)
+            if more is not None:
+                world.fetch(more)
+                world.process()
+
+    asyncio.run(scenario())
+    assert world.transactor.committed == [(b"{}", []), (b"7", [8])]
 
 
 def test_deltas_on_their_way_to_the_agent_are_dropped_when_the_merger_is_opened_anew(world: World) -> None:
