@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from models.audiences import BEHAVIOUR_SEGMENT, BEHAVIOUR_SEGMENT_NAME, Value, reference
+from models.audiences import Explanation as Standing
+from models.audiences import explain as explain_audience
 from models.clusterer import Model
 from models.events import F64
-from models.features import FEATURES, View, evaluate, vectors
+from models.features import BY_NAME, FEATURES, View, evaluate, vectors
 from models.profiles import gather
 from streams.clock import Clock
 from streams.codec.hashing import partition_for
 from streams.codec.profile_rows import COLD_PREFIX, HOT_PREFIX, META_KEY, NAME_PREFIX
-from streams.deciding.judge import eligible
+from streams.deciding.judge import Rows, eligible
 from streams.deciding.records import scalar
 from streams.outbox import CHANGELOG
+from streams.partition import Partition
 from streams.reader import Reader
 from streams.settings import Settings
 from streams.snapshot import engine_of
@@ -59,6 +63,8 @@ class Explanation:
     """(feature, part): what speaks most for the nearest other segment; parts of d(current)² - d(other)²."""
     against: tuple[tuple[str, float], ...]
     """(feature, part): what speaks most for the current one."""
+    audiences: tuple[Standing, ...]
+    """How the customer stands to each audience in force, those that they are in first."""
 
 
 def explain(settings: Settings, reader: Reader, clock: Clock, customer: str) -> Explanation | None:
@@ -106,7 +112,38 @@ def explain(settings: Settings, reader: Reader, clock: Clock, customer: str) -> 
         distances=near,
         for_runner_up=pros,
         against=cons,
+        audiences=_audiences(part, r, view, model, now_ms),
     )
+
+
+def _audiences(
+    part: Partition, r: Rows, view: View, model: Model | None, now_ms: int
+) -> tuple[Standing, ...]:
+    if part.rules is None:
+        return ()
+    own = int(r["behaviour"][0])
+    names = {} if model is None else {info.number: info.name for info in model.segments}
+    row: dict[str, Value] = {
+        name: scalar(BY_NAME[name], float(BY_NAME[name].value(view)[0]), part.names)
+        for name in part.rules.columns
+        if name in BY_NAME
+    }
+    row[BEHAVIOUR_SEGMENT] = f"b-{own}" if own else None
+    row[BEHAVIOUR_SEGMENT_NAME] = names.get(own)
+    bits, since_s = int(r["audience_bits"][0]), r["audience_since_s"][0]
+    rules = part.rules.rules.values()
+    row |= {reference(rule.definition.id): bool(bits >> rule.slot & 1) for rule in rules}
+    found = [
+        explain_audience(
+            rule,
+            row,
+            member=bool(bits >> rule.slot & 1),
+            since_s=int(since_s[rule.slot]),
+            now_s=now_ms // 1000,
+        )
+        for rule in rules
+    ]
+    return tuple(sorted(found, key=lambda standing: not standing.member))
 
 
 def _near(model: Model, seen: F64, own: int) -> tuple[Near, ...]:

@@ -50,7 +50,7 @@ def _table(engine: Engine, part: Partition, keys: list[bytes], at_ms: int | None
         "behaviour_name": pa.array([segments.get(n) for n in numbers], pa.string()),
         "behaviour_since": pa.array(since, pa.timestamp("ms", "UTC"), mask=r["behaviour"] == 0),
         "model_version": pa.array(r["model_version"].astype(np.int64)),
-        "audiences": pa.array([[] for _ in keys], pa.list_(pa.string())),
+        "audiences": pa.array(_audiences(part, r["audience_bits"].tolist()), pa.list_(pa.string())),
     }
     values = evaluate(View(r, now, engine.calendar))
     for feature in FEATURES:
@@ -62,3 +62,13 @@ def _table(engine: Engine, part: Partition, keys: list[bytes], at_ms: int | None
         else:
             columns[feature.name] = pa.array(column, pa.float64(), mask=np.isnan(column))
     return pa.table(columns)
+
+
+def _audiences(part: Partition, held: list[int]) -> list[list[str]]:
+    """Return the audiences that each customer is in, by slot."""
+    by_slot = {} if part.rules is None else part.rules.definitions.by_slot
+    named = {
+        bits: [definition.id for slot, definition in by_slot.items() if bits >> slot & 1]
+        for bits in set(held)
+    }
+    return [named[bits] for bits in held]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,11 @@ from streams.cli.output import print_json, print_pairs, print_table, say, shown
 from streams.errors import LiveSegmentsError
 
 if TYPE_CHECKING:
+    from models.audiences import Condition
+    from models.audiences import Explanation as Standing
     from streams.codec.output_records import ChangeProperties, ChangeRecord
     from streams.explanation import Explanation
+    from streams.reader import Reader
 
 
 @click.command(
@@ -69,7 +73,11 @@ def segments(as_json: bool) -> None:
 @click.argument("customer")
 @json_option
 def explain(customer: str, as_json: bool) -> None:
-    """Say why a customer is in their segment: features, distances, and what speaks for the runner-up."""
+    """Say why a customer is in their segments.
+
+    Features; the distance to each behaviour segment, and what speaks for the runner-up; for each audience
+    whether the customer is in it, since when, and which of its conditions hold.
+    """
     from streams.clock import SystemClock
     from streams.explanation import explain as explain_customer
     from streams.reader import Reader
@@ -125,6 +133,35 @@ def _print_explanation(found: Explanation) -> None:
         if parts:
             weights = [(BY_NAME[name].label, found.features[name], part) for name, part in parts]
             print_table(title, ("feature", ">value", ">weight"), weights)
+    for standing in found.audiences:
+        for line in audience_lines(standing):
+            print(line)
+
+
+def audience_lines(standing: Standing) -> Iterator[str]:
+    """Yield how a customer stands to one audience: what holds (+), does not (-), or is not known (?)."""
+    verb = "in" if standing.member else "not in"
+    began = f", since {_time(standing.since_s * 1000)}" if standing.member else ""
+    if standing.since_s and not standing.member:
+        began = f", left {_time(standing.since_s * 1000)}"
+    wait = f", stays so until {_time(standing.waits_until_s * 1000)}" if standing.waits_until_s else ""
+    yield f"{verb} {standing.name} ({standing.audience_id}){began}{wait}"
+    yield from _condition_lines("enter", standing.enter, 1)
+    if standing.member:
+        yield from _condition_lines("leave", standing.leave, 1)
+
+
+_JOINED = {"all": "all of", "any": "any of", "not": "not", "first": "the first that is known of"}
+_HOLDS = {True: "+", False: "-", None: "?"}
+
+
+def _condition_lines(label: str, condition: Condition, depth: int) -> Iterator[str]:
+    said = _JOINED[condition.joined] if condition.joined else condition.text
+    values = ", ".join(f"{name} {'unknown' if v is None else shown(v)}" for name, v in condition.values)
+    mark, label = _HOLDS[condition.holds], f"{label}: " if label else ""
+    yield f"{'  ' * depth}{mark} {label}{said}{f'  [{values}]' if values else ''}"
+    for part in condition.parts:
+        yield from _condition_lines("", part, depth + 1)
 
 
 def _print_margin(found: Explanation) -> None:
@@ -158,6 +195,8 @@ def tail(from_beginning: bool, segment: str | None, limit: int | None, as_json: 
 
     told = 0
     with Reader(load_settings()) as reader:
+        if segment is not None:
+            _check_known(reader, segment)
         for row in reader.follow(["segment-changes"], from_beginning=from_beginning):
             if row is None or row.value is None:
                 continue
@@ -168,6 +207,24 @@ def tail(from_beginning: bool, segment: str | None, limit: int | None, as_json: 
             told += 1
             if told == limit:
                 return
+
+
+def _check_known(reader: Reader, segment: str) -> None:
+    """Refuse a segment that was never defined; before anything is defined, all may come.
+
+    Raises:
+        LiveSegmentsError: there is no such segment.
+    """
+    from difflib import get_close_matches
+
+    from streams.codec.definitions import decode_definition
+
+    defined = [decode_definition(value) for value in reader.latest("segment-definitions").values()]
+    names = {d.id: d.id for d in defined} | {d.name.lower(): d.name for d in defined}
+    if defined and segment.lower() not in names:
+        near = get_close_matches(segment.lower(), names, n=1)
+        meant = f"; did you mean {names[near[0]]}?" if near else "; `live-segments segments` lists them"
+        raise LiveSegmentsError(f"there is no segment {segment}{meant}")
 
 
 def _is_named(properties: ChangeProperties, segment: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import click
 
+from streams.cli.definitions import definitions
 from streams.cli.demo import demo
 from streams.cli.feed import produce, simulate
 from streams.cli.people import explain, segments, tail
@@ -32,6 +33,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     segments,
     explain,
     tail,
+    definitions,
     profiles,
     settings,
     features,

@@ -1,0 +1,193 @@
+"""`definitions`: check the file that declares the audiences, see what it would do, put it in force."""
+
+# ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help answers at once
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli.command import Group
+from streams.cli.options import json_option
+from streams.cli.output import print_json, print_table, say
+from streams.errors import ExitCode
+
+if TYPE_CHECKING:
+    from models.audiences import Definitions
+    from streams.activating import Difference
+    from streams.preview import Preview
+
+_file = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+
+
+@click.group(
+    cls=Group,
+    short_help="Check, preview and activate the declared audiences.",
+    example="live-segments definitions check segments.toml",
+)
+def definitions() -> None:
+    """Check, preview and activate the declared audiences.
+
+    A file comes in force with `activate`. Workers follow what is in force, whatever their own files say;
+    these count at the first start only.
+    """
+
+
+@definitions.command(example="live-segments definitions check segments.toml")
+@_file
+@json_option
+def check(file: Path, as_json: bool) -> int:
+    """Name everything that is wrong with a file, as FILE:LINE: …; exit code 1 when there is anything."""
+    from streams.segments_file import problems_of, read_definitions, said
+
+    problems = problems_of(file)
+    count = 0 if problems else len(read_definitions(file).audiences)
+    if as_json:
+        print_json({"file": str(file), "audiences": count, "problems": [asdict(p) for p in problems]})
+    else:
+        for problem in problems:
+            print(said(file, problem))
+        print(f"{len(problems)} problems" if problems else f"{count} audiences, nothing is wrong")
+    return ExitCode.NO if problems else ExitCode.DONE
+
+
+@definitions.command(example="live-segments definitions preview segments.toml --profiles profiles.parquet")
+@_file
+@click.option(
+    "--profiles",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file of `profiles export`.  [default: the deployment's customers]",
+)
+@json_option
+def preview(file: Path, profiles: Path | None, as_json: bool) -> None:
+    """Say what a file would do: size, share, some customers and overlaps, and how many would change.
+
+    On a deployment customers are decided as the workers would at once, minimum stays and cooldowns included;
+    a file of profiles does not say since when somebody is in an audience.
+    """
+    from streams.activating import following, in_force
+    from streams.segments_file import read_definitions
+
+    parsed = read_definitions(file)
+    if profiles is not None:
+        from streams.preview_file import preview_file
+
+        found = preview_file(profiles, parsed)
+    else:
+        from streams.clock import SystemClock
+        from streams.preview import preview_live
+        from streams.reader import Reader
+        from streams.settings import load_settings
+
+        settings = load_settings()
+        with Reader(settings) as reader:
+            previous = in_force(reader)
+            made = following(previous, parsed) or previous or parsed
+            found = preview_live(settings, reader, SystemClock(), previous, made)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        _print_preview(found)
+
+
+def _print_preview(found: Preview) -> None:
+    numbered = list(enumerate(found.audiences, start=1))
+    print_table(
+        "",
+        (">", "audience", ">size", ">share", ">enter", ">leave", "for example"),
+        [
+            (i, a.name, a.size, f"{a.share:.1%}", a.entering, a.leaving, ", ".join(a.sample))
+            for i, a in numbered
+        ],
+    )
+    print(f"{found.changing:,} of {found.customers:,} customers would change.")
+    if len(found.overlap) > 1:
+        print("\nOf the customers of each audience (row), % that are in the others too:\n")
+        for line in overlap_lines(found):
+            print(line)
+
+
+def overlap_lines(found: Preview) -> Iterator[str]:
+    """Yield the matrix of overlaps as lines; audiences go by their numbers, empty ones are left out."""
+    shown = [i for i, row in enumerate(found.overlap) if row[i]]
+    yield "    " + "".join(f"{i + 1:>4}" for i in shown)
+    for i in shown:
+        cells = ["" if i == j else f"{100 * found.overlap[i][j] / found.overlap[i][i]:.0f}" for j in shown]
+        yield f"{i + 1:>4}" + "".join(f"{cell:>4}" for cell in cells)
+
+
+@definitions.command(example="live-segments definitions activate segments.toml")
+@_file
+@json_option
+def activate(file: Path, as_json: bool) -> None:
+    """Put a file in force and wait until it is.
+
+    Customers whose audiences differ by it change once, with cause `definition`; a file that says the same as
+    what is in force changes nothing.
+    """
+    from streams.activating import activate as put_in_force
+    from streams.reader import Reader
+    from streams.segments_file import read_definitions
+    from streams.settings import load_settings
+
+    parsed = read_definitions(file)
+    settings = load_settings()
+    with Reader(settings) as reader:
+        done = put_in_force(settings, reader, parsed)
+    if as_json:
+        answer = {"activated": done is not None}
+        print_json(answer if done is None else answer | {"version": done[0].version} | asdict(done[1]))
+    elif done is None:
+        print("nothing to do: the definitions in force say the same")
+    else:
+        made, changes = done
+        print(f"version {made.version} is in force: {len(made.audiences)} audiences")
+        for line in difference_lines(changes):
+            print(line)
+        say(f"customers change at the next sweep, within {settings.sweep_interval_s} s")
+
+
+def difference_lines(changes: Difference) -> Iterator[str]:
+    """Yield what a version changes as lines for people."""
+    for what, names in asdict(changes).items():
+        if names:
+            yield f"{what}: {', '.join(names)}"
+
+
+@definitions.command(example="live-segments definitions show --json")
+@json_option
+def show(as_json: bool) -> int:
+    """Print the definitions in force; exit code 1 when there are none."""
+    import json
+
+    from streams.activating import in_force
+    from streams.reader import Reader
+    from streams.settings import load_settings
+
+    with Reader(load_settings()) as reader:
+        found = in_force(reader)
+    if as_json:
+        print_json(None if found is None else json.loads(found.to_bytes()))
+    elif found is None:
+        print("no definitions are in force: the first worker to start takes them from its file")
+    else:
+        _print_definitions(found)
+    return ExitCode.NO if found is None else ExitCode.DONE
+
+
+def _print_definitions(found: Definitions) -> None:
+    from streams.defining import duration
+
+    print(f"version {found.version}: {len(found.audiences)} audiences")
+    print_table(
+        "",
+        ("id", "enter", "leave", "min_stay", "cooldown"),
+        [
+            (d.id, d.enter, d.leave or "not enter", duration(d.min_stay_s), duration(d.cooldown_s))
+            for d in found.audiences
+        ],
+    )

@@ -1,0 +1,280 @@
+"""`definitions check` and `preview`: what is wrong with a file, and what it would do."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import orjson
+import pyarrow.parquet as pq
+import pytest
+
+import streams.preview
+from models.audiences import Definitions, catalogue, parse, successor
+from models.features import FEATURES
+from streams.activating import Difference, difference
+from streams.cli import main
+from streams.cli.definitions import difference_lines, overlap_lines
+from streams.cli.program import THREADS
+from streams.clock import ManualClock
+from streams.engine import Engine
+from streams.preview import Audience, Preview, preview_live
+from streams.preview_file import preview_file
+from streams.profiles import tables
+from tests.engine_runs import AUDIENCES, SETTINGS, Driver, driven, in_chunks
+from tests.oracle.synthetic import DAY_MS, stream
+
+SHIPPED = Path(__file__).parents[2] / "streams" / "segments.toml"
+KEPT = """
+[[audience]]
+id = "lapsed"
+name = "Lapsed"
+enter = "days_since_seen > 3"
+
+[[audience]]
+id = "phones"
+name = "Phone fans"
+enter = "top_category = 'phones'"
+"""
+CHANGED = """
+[[audience]]
+id = "lookers"
+name = "Lookers"
+enter = "views_7d >= 1 AND NOT is_buyers"
+
+[[audience]]
+id = "buyers"
+name = "Buyers"
+enter = "orders_total >= 2"
+
+[[audience]]
+id = "given"
+name = "Given their consent"
+enter = "COALESCE(consent_marketing, FALSE) OR top_category = 'phones' OR behaviour_segment = 'b-1'"
+
+[[audience]]
+id = "nobody"
+name = "Nobody"
+enter = "age > 500"
+"""
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a machine where nothing is set."""
+    for name in [name for name in os.environ if name.startswith(("LIVE_SEGMENTS_", "KAFKA_"))]:
+        monkeypatch.delenv(name)
+    for name in THREADS:
+        monkeypatch.setenv(name, "1")
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """Give a file with problems in lines 4 and 7."""
+    file = tmp_path / "broken.toml"
+    file.write_text(
+        '[[audience]]\nid = "a"\nname = "A"\nenter = "orders_totl > 1"\n[[audience]]\nid = "b"\nname = "A"\n'
+        'enter = "orders_total > 1"\n',
+        encoding="utf-8",
+    )
+    return file
+
+
+def test_the_shipped_file_is_right(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["definitions", "check", str(SHIPPED)]) == 0
+    assert capsys.readouterr().out.endswith(" audiences, nothing is wrong\n")
+
+
+def test_every_problem_is_a_line_with_its_place(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An editor jumps to FILE:LINE; the nearest name stands at the end."""
+    assert main(["definitions", "check", str(broken)]) == 1
+
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first.startswith(
+        f"{broken}:4: audience a, enter: unknown column orders_totl; did you mean orders_"
+    )
+    assert second.startswith(f"{broken}:7: audience b, name: ")
+    assert last == "2 problems"
+
+
+def test_problems_as_json(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["definitions", "check", str(broken), "--json"]) == 1
+
+    found = json.loads(capsys.readouterr().out)
+    assert [problem["line"] for problem in found["problems"]] == [4, 7]
+    assert found["problems"][0]["nearest"][0] == "orders_total"
+
+
+@pytest.mark.parametrize("command", [["preview"], ["activate"]])
+def test_a_broken_file_is_refused_before_anything_is_asked_of_a_broker(
+    command: list[str], broken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["definitions", *command, str(broken)]) == 4
+    assert f"{broken}:4: audience a, enter: unknown column" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_exit_code_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["definitions", "check", str(tmp_path / "none.toml")]) == 4
+    assert "No such file" in capsys.readouterr().err
+
+
+@cache
+def shop() -> Driver:
+    """Return customers that were decided by the audiences of `engine_runs`, and nothing is due."""
+    driver = driven(in_chunks(stream(seed=5, customers=40, days=20), 500))
+    parts = driver.engine.parts
+    end = max(part.stream_ms for part in parts.values()) // DAY_MS * DAY_MS + DAY_MS
+    for part in parts.values():
+        part.stream_ms = min(part.stream_ms, end - 1)
+    driver.clock.set(end)
+    driver.engine.advance_to(parts, end, end)
+    return driver.finish().commit()
+
+
+def in_force() -> Definitions:
+    """Return what is in force there."""
+    return Definitions.from_bytes(shop().log[-1])
+
+
+def made_of(text: str) -> Definitions:
+    """Return what comes after it."""
+    made = successor(in_force(), parse(text, catalogue()))
+    assert made is not None
+    return made
+
+
+def previewed(monkeypatch: pytest.MonkeyPatch, made: Definitions) -> Preview:
+    """Return the live preview of the shop."""
+
+    def engines(*_: object) -> Iterator[Engine]:
+        yield shop().engine
+
+    monkeypatch.setattr(streams.preview, "partitions", engines)
+    return preview_live(SETTINGS, None, ManualClock(0), in_force(), made)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEPT + CHANGED,
+        pytest.param(
+            CHANGED,
+            marks=pytest.mark.xfail(
+                raises=KeyError, strict=True, reason="members of a removed audience cannot leave it yet"
+            ),
+        ),
+    ],
+    ids=["all kept", "two removed"],
+)
+def test_a_preview_says_exactly_who_will_change(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it counts is what the engine then writes with cause `definition`, audience by audience."""
+    made = made_of(text)
+    before = previewed(monkeypatch, made)
+
+    driver = shop().successor()
+    driver.written.clear()
+    driver.offer(made.to_bytes())
+    parts = driver.engine.parts
+    driver.engine.sweeper.begin(
+        parts.values(), next(iter(parts.values())).tick_ms, None, driver.engine.versions.newest_rules
+    )
+    driver.finish().commit()
+    told = [orjson.loads(value or b"{}") for _, value in driver.changes()]
+    counts = Counter(
+        (change["properties"]["audience_key"], change["properties"]["change"])
+        for change in told
+        if change["properties"]["cause"] == "definition"
+    )
+    assert counts == +Counter(
+        {
+            **{(a.id, "entered"): a.entering for a in before.audiences},
+            **{(a.id, "left"): a.leaving for a in before.audiences},
+        }
+    )
+    assert before.changing == len({change["userId"] for change in told}) > 0
+
+
+def test_a_preview_of_what_is_in_force_changes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert previewed(monkeypatch, in_force()).changing == 0
+
+
+def test_a_preview_over_exported_profiles_says_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Polars reads the very same text; without minimum stays and cooldowns both must agree."""
+    file = tmp_path / "profiles.parquet"
+    table = list(tables(shop().engine))
+    with pq.ParquetWriter(file, table[0].schema) as writer:
+        for part in table:
+            writer.write_table(part)
+    made = made_of(CHANGED)
+    live = previewed(monkeypatch, made)
+
+    found = preview_file(file, made)
+    assert found.customers == live.customers > 0
+    assert found.changing == live.changing
+    assert found.overlap == live.overlap
+    sizes = {a.id: (a.size, a.entering, a.leaving, a.sample) for a in live.audiences}
+    assert {a.id: (a.size, a.entering, a.leaving, a.sample) for a in found.audiences} == sizes
+    assert sizes["given"][0] > 0
+    assert sizes["lapsed"][0] == 0
+
+
+def test_a_preview_over_a_file_is_a_table_for_people(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profiles, file = tmp_path / "profiles.parquet", tmp_path / "own.toml"
+    file.write_text(AUDIENCES, encoding="utf-8")
+    with pq.ParquetWriter(profiles, next(tables(shop().engine)).schema) as writer:
+        for part in tables(shop().engine):
+            writer.write_table(part)
+    command = ["definitions", "preview", str(file), "--profiles", str(profiles)]
+
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "Buyers" in out
+    assert "customers would change" in out
+    assert main([*command, "--json"]) == 0
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)["audiences"]] == [
+        "buyers",
+        "lapsed",
+        "lookers",
+        "phones",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"no parquet", None])
+def test_a_preview_over_another_file_is_refused(
+    content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "profiles.parquet"
+    if content is None:
+        import pyarrow as pa  # noqa: PLC0415 - only here
+
+        pq.write_table(pa.table({FEATURES[0].name: [1.0]}), file)
+    else:
+        file.write_bytes(content)
+
+    assert main(["definitions", "preview", str(SHIPPED), "--profiles", str(file)]) == 4
+    assert "live-segments profiles export" in capsys.readouterr().err
+
+
+def test_overlaps_are_shares_of_the_row_and_empty_audiences_are_left_out() -> None:
+    audiences = tuple(Audience(name, name, 1, 0.1, 0, 0, ()) for name in "abc")
+    lines = list(overlap_lines(Preview(10, 0, audiences, ((4, 0, 1), (0, 0, 0), (1, 0, 2)))))
+
+    assert lines == ["       1   3", "   1      25", "   3  50    "]
+
+
+def test_a_difference_names_what_is_new_changed_and_gone() -> None:
+    found = difference(in_force(), made_of(CHANGED))
+
+    assert found == Difference(
+        added=("given", "nobody"), changed=("lookers", "buyers"), removed=("lapsed", "phones")
+    )
+    assert next(difference_lines(found)) == "added: given, nobody"
+    assert difference(None, in_force()).added == ("buyers", "lapsed", "lookers", "phones")
