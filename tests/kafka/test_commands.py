@@ -203,6 +203,7 @@ def test_tail_segments_and_export_tell_the_same(
     told = answer(capsys, "profiles", "export", "--out", str(out))
     profiles = pq.read_table(out)
     exported = Counter(name for name in profiles["behaviour"].to_pylist() if name is not None)
+    exported.update(name for names in profiles["audiences"].to_pylist() for name in names)
 
     assert table == {name: size for name, size in sizes.items() if size} == dict(exported)
     assert told == {"customers": profiles.num_rows, "file": str(out)}
@@ -233,18 +234,28 @@ def read_changes(settings: Settings) -> list[dict[str, Any]]:
 def test_explain_says_where_and_why(
     settled: Settings, enter: Callable[[Settings], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The segment is the one that the changes led to; distances are sorted; one of them is here."""
+    """Segment and audiences are those that the changes led to; distances are sorted; one of them is here."""
     enter(settled)
-    last = {
-        record["userId"]: record["properties"]
-        for record in read_changes(settled)
-        if record["properties"]["change"] == "entered"
-    }
-    customer, properties = next(iter(last.items()))
+    last: dict[str, dict[str, Any]] = {}
+    audiences: dict[str, set[str]] = {}
+    sequence: dict[str, int] = {}
+    for record in read_changes(settled):
+        customer, properties = record["userId"], record["properties"]
+        sequence[customer] = properties["sequence"]
+        if properties["segment_set"] == "audience":
+            held = audiences.setdefault(customer, set())
+            (held.add if properties["change"] == "entered" else held.discard)(properties["audience_key"])
+        elif properties["change"] == "entered":
+            last[customer] = properties
+    customer = next(name for name in last if audiences.get(name))
+    properties = last[customer]
 
     found = answer(capsys, "explain", customer)
     assert (found["customer_id"], found["segment_id"]) == (customer, properties["audience_key"])
-    assert found["sequence"] == properties["sequence"]
+    assert found["sequence"] == sequence[customer]
+    standings = {row["audience_id"]: row for row in found["audiences"]}
+    assert {name for name, row in standings.items() if row["member"]} == audiences[customer]
+    assert len(standings) > len(audiences[customer])
     distances = [near["distance"] for near in found["distances"]]
     assert distances == sorted(distances)
     assert [found["segment_id"]] == [near["id"] for near in found["distances"] if near["current"]]
@@ -253,6 +264,19 @@ def test_explain_says_where_and_why(
     assert f"segment         {properties['segment_name']} ({properties['audience_key']})\n" in out
     assert "Runner-up: " in out
     assert "speaks for the runner-up" in out or "against it" in out
+    one = standings[min(audiences[customer])]
+    assert f"\nin {one['name']} ({one['audience_id']}), since " in out
+    assert f"enter: {one['enter']['text']}" in out or " of\n" in out
+
+
+def test_a_segment_that_nobody_has_defined_is_refused_at_once(
+    settled: Settings, enter: Callable[[Settings], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It used to wait in silence for changes that never come."""
+    enter(settled)
+
+    assert main(["tail", "--from-beginning", "--segment", "high-valu"]) == 1
+    assert capsys.readouterr().err == "error: there is no segment high-valu; did you mean high-value?\n"
 
 
 def test_a_customer_that_nobody_knows_is_exit_code_1(
