@@ -203,7 +203,7 @@ def test_tail_segments_and_export_tell_the_same(
     told = answer(capsys, "profiles", "export", "--out", str(out))
     profiles = pq.read_table(out)
     exported = Counter(name for name in profiles["behaviour"].to_pylist() if name is not None)
-    exported.update(name for names in profiles["audiences"].to_pylist() for name in names)
+    exported.update(name for names in profiles["audiences"].to_pylist() for name in names or ())
 
     assert table == {name: size for name, size in sizes.items() if size} == dict(exported)
     assert told == {"customers": profiles.num_rows, "file": str(out)}
