@@ -51,7 +51,8 @@ def check(file: Path, as_json: bool) -> int:
     else:
         for problem in problems:
             print(said(file, problem))
-        print(f"{len(problems)} problems" if problems else f"{count} audiences, nothing is wrong")
+        wrong = f"{len(problems)} problem{'s' if problems[1:] else ''}"
+        print(wrong if problems else f"{count} audiences, nothing is wrong")
     return ExitCode.NO if problems else ExitCode.DONE
 
 

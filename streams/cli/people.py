@@ -147,7 +147,9 @@ def audience_lines(standing: Standing) -> Iterator[str]:
     wait = f", stays so until {_time(standing.waits_until_s * 1000)}" if standing.waits_until_s else ""
     yield f"{verb} {standing.name} ({standing.audience_id}){began}{wait}"
     yield from _condition_lines("enter", standing.enter, 1)
-    if standing.member:
+    if standing.member and standing.leave.text == f"NOT COALESCE({standing.enter.text}, FALSE)":
+        yield f"  {_HOLDS[standing.leave.holds]} leave: when enter no longer holds"
+    elif standing.member:
         yield from _condition_lines("leave", standing.leave, 1)
 
 

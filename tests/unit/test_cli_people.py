@@ -1,0 +1,59 @@
+"""How `explain` says where a customer stands to an audience."""
+
+from __future__ import annotations
+
+from models.audiences import Definitions, Row, Rules, catalogue, explain, parse, successor
+from streams.cli.people import audience_lines
+
+TEXT = """
+[[audience]]
+id = "lapsed"
+name = "Lapsed"
+enter = "money_365d >= 500 AND (days_since_order > 60 OR nps < 3)"
+leave = "NOT COALESCE(consent_marketing, FALSE)"
+min_stay = "2d"
+"""
+ROW: Row = {
+    "money_365d": 612.5,
+    "days_since_order": 61.25,
+    "nps": None,
+    "consent_marketing": True,
+}
+DAY_S = 86_400
+
+
+def lines(*, member: bool, since_s: int, text: str = TEXT) -> list[str]:
+    made = successor(None, parse(text, catalogue()))
+    assert isinstance(made, Definitions)
+    rule = Rules(made, catalogue()).rules["lapsed"]
+    return list(audience_lines(explain(rule, ROW, member=member, since_s=since_s, now_s=3 * DAY_S)))
+
+
+def test_a_member_is_shown_with_what_brought_them_in_and_what_would_take_them_out() -> None:
+    """Each condition says whether it holds, with the figures behind it."""
+    assert lines(member=True, since_s=2 * DAY_S) == [
+        "in Lapsed (lapsed), since 1970-01-03 00:00:00 UTC, stays so until 1970-01-05 00:00:00 UTC",
+        "  + enter: all of",
+        "    + money_365d >= 500  [money_365d 612.50]",
+        "    + any of",
+        "      + days_since_order > 60  [days_since_order 61.25]",
+        "      ? nps < 3  [nps unknown]",
+        "  - leave: not",
+        "    + the first that is known of",
+        "      + consent_marketing  [consent_marketing yes]",
+        "      - FALSE",
+    ]
+
+
+def test_who_is_out_is_shown_with_the_condition_to_enter_and_when_they_left() -> None:
+    found = lines(member=False, since_s=2 * DAY_S)
+
+    assert found[0] == "not in Lapsed (lapsed), left 1970-01-03 00:00:00 UTC"
+    assert not any("leave:" in line for line in found)
+    assert lines(member=False, since_s=0)[0] == "not in Lapsed (lapsed)"
+
+
+def test_who_leaves_when_they_no_longer_fulfil_enter_is_said_in_a_line() -> None:
+    text = TEXT.replace("leave =", "description =")
+
+    assert lines(member=True, since_s=0, text=text)[-1] == "  - leave: when enter no longer holds"
