@@ -69,7 +69,7 @@ def test_replays_in_chunks_of_1_7_1000() -> None:
     records = stream(3, customers=16, days=60)
     one, written = replayed(records, 1)
     assert one.report.changes["left"] > 10
-    assert set(one.report.causes) == {"event", "time", "model", "erasure"}
+    assert set(one.report.causes) == {"event", "time", "model", "definition", "erasure"}
     for chunk in (7, 1000):
         other, also = replayed(records, chunk)
 
