@@ -34,9 +34,12 @@ class Sampler:
         """Records of all partitions not yet committed, None while not all brokers answer."""
         self.processed = 0
         """Records committed so far."""
+        self._alive_s = dict.fromkeys(range(partitions), 0.0)
+        """As `_stalled_s`, but since workers were last killed or frozen."""
         self.longest_s = 0.0
         self.longest: tuple[int, float] | None = None
         """Partition number, and second of the run at which the longest silence was seen."""
+        self.longest_alive_s = 0.0
         self.samples = 0
         self.unanswered = 0
 
@@ -68,7 +71,12 @@ class Sampler:
     def forget(self) -> None:
         """Begin to judge: what was before, while the workers came up, is nobody's silence."""
         self._stalled_s = dict.fromkeys(self._stalled_s, 0.0)
-        self.longest_s, self.longest = 0.0, None
+        self.workers_hit()
+        self.longest_s, self.longest, self.longest_alive_s = 0.0, None, 0.0
+
+    def workers_hit(self) -> None:
+        """Take note that workers are killed or frozen: who takes over has a minute of its own."""
+        self._alive_s = dict.fromkeys(self._alive_s, 0.0)
 
     def stop(self) -> None:
         """End."""
@@ -102,9 +110,11 @@ class Sampler:
     def _note(self, found: dict[int, tuple[int, int]], now: float) -> None:
         for number, (committed, lag) in found.items():
             if committed != self._committed[number] or lag == 0:
-                self._stalled_s[number] = 0.0
+                self._stalled_s[number] = self._alive_s[number] = 0.0
             elif number in self._answered_at:
                 self._stalled_s[number] += now - self._answered_at[number]
+                self._alive_s[number] += now - self._answered_at[number]
+            self.longest_alive_s = max(self.longest_alive_s, self._alive_s[number])
             self._committed[number] = committed
             if self._stalled_s[number] > self.longest_s:
                 self.longest_s, self.longest = self._stalled_s[number], (number, now - self._started)
