@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
@@ -71,21 +72,8 @@ def changes_of(
     shown = main_features(evaluate(after, main), main, [part.names for part in who.parts])
     known = {info.number: info for info in model.segments}
     found = []
-    for key, old, new, since, last, at, confidence, trigger, why, features, seen, definitions in zip(
-        keys,
-        moves.old.tolist(),
-        moves.new.tolist(),
-        moves.since.tolist(),
-        sequence.tolist(),
-        who.at.tolist(),
-        moves.confidence().tolist(),
-        who.trigger,
-        reasons,
-        shown,
-        who.after["last_seen"].tolist(),
-        [part.rules.version if part.rules is not None else 0 for part in who.parts],
-        strict=True,
-    ):
+    columns = _columns(moves, keys, sequence, reasons, shown)
+    for key, old, new, since, last, at, confidence, trigger, why, features, seen, definitions in columns:
         customer, segment = key.decode(), known[new]
         old_id = f"b-{old}" if old else None
         old_name = known[old].name if old in known else old_id
@@ -113,6 +101,32 @@ def changes_of(
         )
         found.append([entered] if old_id is None else [_left(entered, old_id, str(old_name), since), entered])
     return found
+
+
+def _columns(
+    moves: BehaviourMoves,
+    keys: Sequence[bytes],
+    sequence: I64,
+    reasons: Sequence[tuple[Reason, ...]],
+    shown: Sequence[dict[str, Scalar]],
+) -> Iterator[tuple[Any, ...]]:
+    """Return what each move's records are made of, as plain Python values."""
+    who = moves.who
+    return zip(
+        keys,
+        moves.old.tolist(),
+        moves.new.tolist(),
+        moves.since.tolist(),
+        sequence.tolist(),
+        who.at.tolist(),
+        moves.confidence().tolist(),
+        who.trigger,
+        reasons,
+        shown,
+        who.after["last_seen"].tolist(),
+        [part.rules.version if part.rules is not None else 0 for part in who.parts],
+        strict=True,
+    )
 
 
 def _sentence(cause: Cause, name: str, reasons: Sequence[Reason], old_name: str | None) -> str:
