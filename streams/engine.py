@@ -33,6 +33,7 @@ from streams.partition import NOWHERE, Partition, deliver
 from streams.records import INPUT_TOPICS, Batch, RawBatch
 from streams.restoring import restore
 from streams.rules import EngineRules
+from streams.stages import StageClock
 from streams.sweeper import Sweeper
 from streams.versions import FEATURE_NAMES, Versions
 
@@ -56,12 +57,14 @@ class Engine:
     sweeper: Sweeper = field(init=False)
     eraser: Eraser = field(init=False)
     unusable: UnusableShare = field(init=False)
+    stages: StageClock = field(init=False)
     versions: Versions = field(default_factory=Versions)
 
     def __post_init__(self) -> None:
         """Reserve the slab."""
         self.slab = Slab(self.rules.capacity)
-        self.decider = Decider(self.slab, self.rules, self.calendar, self.observer)
+        self.stages = StageClock(self.observer.stage)
+        self.decider = Decider(self.slab, self.rules, self.calendar, self.observer, self.stages)
         self.sweeper = Sweeper(self.slab, self.decider, self.observer)
         self.eraser = Eraser(self.slab, self.sweeper, self.observer, self.rules.erasure_key)
         self.unusable = UnusableShare(self.rules.max_unusable_share)
@@ -124,6 +127,7 @@ class Engine:
         Raises:
             LiveSegmentsError: the input is such that going on would do harm.
         """
+        self.stages.begin()
         now_ms = self.clock.now_ms()
         if not self.rules.exactly_once:
             raw = self._fresh(raw)
@@ -145,7 +149,9 @@ class Engine:
         self.observer.records(usable, decoded.unknown_fields)
         if len(decoded.events):
             names = {number: part.names for number, part in self.parts.items()}
-            self._apply(raw, decoded.events, to_columns(decoded.events, names, self.calendar), now_ms)
+            columns = to_columns(decoded.events, names, self.calendar)
+            self.stages.lap("decode")
+            self._apply(raw, decoded.events, columns, now_ms)
 
     def _fresh(self, raw: RawBatch) -> RawBatch:
         """Leave out records that the restored state holds: a crash came before their offsets."""
@@ -161,6 +167,7 @@ class Engine:
     def advance(self, partition: int, wall_ms: int) -> None:
         """Let stream time go on with the wall clock: called while a partition has nothing to process."""
         part = self.parts[partition]
+        self.stages.begin()
         if part.stream_ms:
             elapsed = max(wall_ms - part.anchor_ms, 0)
             part.anchor_ms = wall_ms
@@ -183,6 +190,7 @@ class Engine:
         self.sweeper.begin(due, tick_ms, self.versions.model, self.versions.newest_rules)
         if not self.rules.sliced:
             self.sweeper.finish(due)
+        self.stages.lap("sweep")
 
     def sweep(self, partitions: Iterable[int]) -> bool:
         """Carry on with one sweep that is under way in the partitions, for some milliseconds.
@@ -196,7 +204,9 @@ class Engine:
             if part.sweep is not None and len(part.changes) < MAX_CHANGES
         ]
         if under_way:
+            self.stages.begin()
             self.sweeper.go_on(under_way[0])
+            self.stages.lap("sweep")
         return len(under_way) > 1 or any(part.sweep is not None for part in under_way)
 
     def _ticks(self, stream_ms: I64, wall_ms: int) -> I64:
@@ -269,9 +279,11 @@ class Engine:
     def _kernel(self, raw: RawBatch, events: Events, columns: Columns, chosen: NDArray[np.intp]) -> None:
         """Apply and decide events between which no tick lies."""
         chosen, rows = self._rows(raw, events, chosen)
+        self.stages.lap("index")
         if not len(chosen):
             return
         self._sweep_first(events.partition[chosen], rows)
+        self.stages.lap("sweep")
         cols = columns.take(chosen)
         updated = update(self.slab.rows, rows, cols)
         partition = events.partition[chosen]
@@ -284,6 +296,7 @@ class Engine:
             for entry, which in ((Entry.COUNTED, updated.accepted), (Entry.DUPLICATE, ~updated.accepted)):
                 part.ledger.add_each(entry, np.bincount(topics[mine & which], minlength=len(INPUT_TOPICS)))
         self.observer.events(updated.accepted, updated.late)
+        self.stages.lap("update")
         self.decider.after_events(Applied(raw, events, chosen, partition, updated), self.parts)
 
     def _sweep_first(self, partition: NDArray[np.int32], rows: NDArray[np.intp]) -> None:
@@ -334,7 +347,10 @@ class Engine:
         Raises:
             InvariantError: a record that was delivered is unaccounted for, or counted twice.
         """
-        return take(self.parts[partition], self.slab, self.rules, received_at_ms)
+        self.stages.begin()
+        batch = take(self.parts[partition], self.slab, self.rules, received_at_ms)
+        self.stages.lap("encode")
+        return batch
 
     def customers(self, partition: int) -> int:
         """Return the number of customers of a partition."""

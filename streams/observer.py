@@ -7,6 +7,7 @@ from typing import Protocol
 
 from models.events import Bool
 from streams.codec.changes import Change
+from streams.stages import Stage
 
 
 class EngineObserver(Protocol):
@@ -30,6 +31,9 @@ class EngineObserver(Protocol):
     def versions(self, model: int, definitions: int) -> None:
         """The newest model and definitions known are these; 0 for none."""
 
+    def stage(self, stage: Stage, seconds: float) -> None:
+        """A stage of the work has used so much CPU time."""
+
 
 class SilentObserver:
     """Listens to nothing."""
@@ -50,6 +54,9 @@ class SilentObserver:
         """Ignore."""
 
     def versions(self, model: int, definitions: int) -> None:
+        """Ignore."""
+
+    def stage(self, stage: Stage, seconds: float) -> None:
         """Ignore."""
 
 

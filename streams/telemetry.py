@@ -14,6 +14,7 @@ from streams.engine import Engine
 from streams.health import Health
 from streams.metrics import Metrics
 from streams.records import INPUT_TOPICS
+from streams.stages import STAGES, Stage
 from streams.supervisor import BREACHES
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class Telemetry:
         self.metrics = metrics or Metrics()
         self.health = health or Health()
         self._restoring: dict[int, float] = {}
+        self._stages = {stage: self.metrics.stage_seconds_total.labels(stage) for stage in STAGES}
         self.metrics.invariant_breaches_total.inc(int(os.environ.get(BREACHES, "0")))
 
     def on_chunk(self, records: int, seconds: float) -> None:
@@ -83,6 +85,10 @@ class Telemetry:
         """The oldest waiting record of a partition has this age."""
         self.metrics.input_lag_seconds.labels(partition).set(seconds)
 
+    def on_stage(self, stage: Stage, seconds: float) -> None:
+        """A stage of the work has used CPU time."""
+        self._stages[stage].inc(seconds)
+
 
 class EngineMetrics:
     """What the engine reports, as metrics, and the last changes for the page."""
@@ -94,6 +100,7 @@ class EngineMetrics:
         self.dead_letters = 0
         self.last_changes: deque[Change] = deque(maxlen=KEPT_CHANGES)
         self._told: set[tuple[str, str]] = set()
+        self._stages = {stage: metrics.stage_seconds_total.labels(stage) for stage in STAGES}
         self._model_version = 0
         self._model_since = 0.0
         metrics.model_age_seconds.set_function(self._model_age_s)
@@ -150,3 +157,7 @@ class EngineMetrics:
             self._model_version, self._model_since = model, time.monotonic()
         self._metrics.model_version.set(model)
         self._metrics.definitions_version.set(definitions)
+
+    def stage(self, stage: Stage, seconds: float) -> None:
+        """A stage of the work has used CPU time."""
+        self._stages[stage].inc(seconds)

@@ -39,6 +39,10 @@ class FakeTransactor:
         self.committed: list[tuple[list[Record], dict[TopicPartition, int]]] = []
         self.aborted = False
 
+    def take_building_s(self) -> float:
+        """As Transactor."""
+        return 0.0
+
     async def start(self) -> None:
         """Fence."""
         self.starts += 1

@@ -24,6 +24,7 @@ from streams.deciding.moves import AudienceMoves, BehaviourMoves, Movers, Moves
 from streams.observer import EngineObserver
 from streams.partition import Partition
 from streams.rules import EngineRules
+from streams.stages import StageClock
 
 
 @dataclass(slots=True)
@@ -70,6 +71,8 @@ class Decider:
     rules: EngineRules
     calendar: Calendar
     observer: EngineObserver
+    stages: StageClock
+    """Of the thread that decides."""
     journal: Journal = field(init=False)
     ticks: AtTicks = field(init=False)
 
@@ -93,6 +96,7 @@ class Decider:
         ready = updated.accepted & eligible(updated.after, self.rules.min_events)
         seen = Seen(applied, parts, now, ready, vectors(View(updated.after, now, self.calendar)))
         self._learn(seen)
+        self.stages.lap("vector")
         group_part = applied.partition[updated.order[updated.start]]
         moves: list[Moves] = []
         for (model, rules), theirs in groups_of([parts[number] for number in numbers]):
@@ -102,12 +106,15 @@ class Decider:
             if model is not None:
                 behaviour, held = self._behaviour(seen, model, groups, held)
                 moves.append(behaviour)
+                self.stages.lap("assign")
             if rules is not None:
                 moves.append(
                     self._audiences(seen, Judge(model, rules, self.rules, self.calendar), rules, groups, held)
                 )
+                self.stages.lap("audiences")
             self._stamp(updated.rows[groups.picked], model, rules)
         self.journal.publish("event", moves)
+        self.stages.lap("changes")
 
     def _stamp(self, rows: NDArray[np.intp], model: Model | None, rules: Rules | None) -> None:
         """Say by what customers were decided: a sweep that goes on after a restart leaves them out."""

@@ -63,6 +63,7 @@ class Collector:
     def __init__(self, ownership: Ownership, merge_part: MergePart | None) -> None:
         self._ownership = ownership
         self._merge_part = merge_part
+        self._stages = ownership.stages
         self._target = ownership.settings.max_chunk
         self._waiting_since: float | None = None
         self._last = 0
@@ -77,11 +78,15 @@ class Collector:
             KafkaError: the broker refuses to be read.
             OutOfStepError: records are missing or come twice.
         """
+        self._stages.begin()
         self._steer(client)
         drained = fetch.drain(client, self._wanted)
+        self._stages.lap("fetch")
         if not drained and not self._releasable():
             await fetch.wait_for_records(client, FETCH_TIMEOUT_S)
+            self._stages.begin()
             drained = fetch.drain(client, self._wanted)
+            self._stages.lap("fetch")
         now_s = time.monotonic()
         await self.take_in(client, drained, now_s)
         self._steer(client)  # before the fetcher's next turn, so that it asks for no more of what is full
@@ -202,7 +207,9 @@ class Collector:
         if total < self._target // 2 and now_s - self._waiting_since < LONGEST_WAIT_S:
             return None
         self._waiting_since = None
+        self._stages.begin()
         pieces = self._cut([(part, count) for part, count in ready if count], total, now_s)
+        self._stages.lap("fetch")
         self._last = sum(len(piece.raw) for _, _, piece in pieces)
         first, _, piece = pieces[0]
         topic = self._ownership.topic_partition(piece.raw.topic[0], first.number)

@@ -18,6 +18,7 @@ from streams.clock import Clock
 from streams.errors import LiveSegmentsError
 from streams.records import INPUT_TOPICS
 from streams.settings import Settings
+from streams.stages import StageClock
 from streams.transport import protocol
 from streams.transport.chunk import Chunk
 from streams.transport.part import OutOfStepError, Part
@@ -59,6 +60,7 @@ class Ownership:
         self.observer = observer
         self.fail_stop = fail_stop
         self.clock = clock
+        self.stages = StageClock(observer.on_stage)
         self.topics = INPUT_TOPICS
         self.performer = Performer(settings, engine, clock, observer, transactions=transactions)
         self.ready_to_open = self.performer.ready_to_open
@@ -210,9 +212,11 @@ class Ownership:
         fresh = chunk.fresh()
         if not fresh:
             return
+        self.stages.begin()
         for part, _, piece in fresh:
             part.processed(piece)
         raw = chunk.raw(fresh)
+        self.stages.lap("fetch")
         self.engine.process(raw)
         self.observer.on_chunk(len(raw), time.perf_counter() - started)
         for part, _, _ in fresh:

@@ -178,6 +178,7 @@ class Performer:
         started, now_ms = time.monotonic(), self._clock.now_ms()
         batch = self._engine.take(part.number, now_ms)
         await transactor.commit(batch.records, self._by_topic(part, moved.items()), now_ms)
+        self._observer.on_stage("commit", transactor.take_building_s())
         part.committed_at_s = time.monotonic()
         self._observer.on_commit(part.number, batch.events, len(batch.records), part.committed_at_s - started)
 

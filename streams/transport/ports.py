@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from streams.records import Batch, RawBatch, Record
+from streams.stages import Stage
 
 
 class EnginePort(Protocol):
@@ -121,6 +122,10 @@ class Observer(Protocol):
         """A topic partition has this many records, and about this much time, still to go."""
         ...
 
+    def on_stage(self, stage: Stage, seconds: float) -> None:
+        """A stage of the work has used so much CPU time."""
+        ...
+
 
 class NullObserver:
     """Watches nothing."""
@@ -144,4 +149,7 @@ class NullObserver:
         """Do nothing."""
 
     def on_lag(self, topic: str, partition: int, records: int, seconds: float) -> None:
+        """Do nothing."""
+
+    def on_stage(self, stage: Stage, seconds: float) -> None:
         """Do nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import thread_time
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation
@@ -28,6 +29,7 @@ class Transactor:
 
     def __init__(self, settings: Settings, transactional_id: str) -> None:
         self._prefix = settings.topic_prefix
+        self._building_s = 0.0
         self._group = settings.app_id
         self._producer: AIOKafkaProducer = new_producer(settings, transactional_id)
 
@@ -65,6 +67,11 @@ class Transactor:
         await self._producer.commit_transaction()
         return size
 
+    def take_building_s(self) -> float:
+        """Return the CPU seconds that batches took to build since the last call."""
+        building_s, self._building_s = self._building_s, 0.0
+        return building_s
+
     async def abort(self) -> None:
         """Try to abort what is open, so that readers need not wait for the timeout; never raises."""
         with contextlib.suppress(Exception):
@@ -87,6 +94,7 @@ class Transactor:
         for (topic, partition), group in _by_partition(records).items():
             name, index = self._prefix + topic, 0
             while index < len(group):
+                began = thread_time()
                 batch = self._producer.create_batch()
                 start = index
                 while index < len(group) and _append(batch, group[index], timestamp_ms):
@@ -96,6 +104,7 @@ class Transactor:
                         f"a record for {name} is larger than a batch ({len(group[index].value or b'')} bytes)"
                     )
                 batch.close()
+                self._building_s += thread_time() - began
                 size += batch.size()
                 sent.append(await self._producer.send_batch(batch, name, partition=partition))
         return size
@@ -106,6 +115,7 @@ class PlainWriter(Transactor):
 
     def __init__(self, settings: Settings, plain_commit: PlainCommit) -> None:
         self._prefix = settings.topic_prefix
+        self._building_s = 0.0
         self._producer = new_producer(settings, None)
         self._plain_commit = plain_commit
 
