@@ -68,7 +68,7 @@ class SegmentClusterer(base.Clusterer):
         epoch: int = 5000,
         half_life: float = 50_000,
         recluster_gain: float = 0.05,
-        margin: float = 0.2,
+        margin: float = 0.35,
         seed: int = 42,
     ) -> None:
         self.n_clusters = n_clusters

@@ -11,7 +11,7 @@ from models.clusterer.bootstrap import bootstrap
 from models.clusterer.delta import Delta, Points
 from models.clusterer.grid import CLIP, GRID, Scale, quantise_clipped
 from models.clusterer.model import Model
-from models.clusterer.rebalance import drop_vanished, follow_scale, rebalance
+from models.clusterer.rebalance import confirmed, drop_vanished, follow_scale, rebalance
 from models.clusterer.references import References, Sums, nearest
 from models.clusterer.review import NOTHING
 from models.clusterer.segmentation import Segmentation
@@ -204,6 +204,8 @@ class Merger:
         forgetting = _relaxed(model.forgetting)
         if self._sums is not None:
             factor, forgetting, error = self._memory(self._sums, error, forgetting)
+            if forgetting < 1.0:
+                references.sums = references.sums.faded(confirmed(references.sums, self._sums))
             references.sums = references.sums.decayed(factor)
             references.sums.add(self._sums)
         references.to_means()

@@ -17,12 +17,25 @@ WORTH = 2.0
 """A split that costs a merge must gain this many times what the merge loses."""
 VANISHED = 1e-9
 """Decayed rows below which a reference is dropped."""
+DOUBT = 0.5
+"""Rows more or less that prove nothing about a point."""
 BAND = (0.75, 1.33)
 """Standard deviations (in present units) within which the scale of a feature stays as it is."""
 OFF_CENTRE = 0.3
 """Distance of the mean from 0 up to which it stays as it is."""
 FLAT = 8 / GRID
 """Standard deviation below which a feature counts as constant and keeps its scale."""
+
+
+def confirmed(known: Sums, epoch: Sums) -> F64:
+    """Return how much (m,) of what is known about each point still stands, by the rows of an epoch.
+
+    Where fewer rows came than the point's share of all lets expect, a drift has emptied the place. Without
+    this, what is left of it held a segment of its own for epochs, as it lies far from everything else.
+    """
+    expected = known.count * (float(epoch.count.sum()) / max(float(known.count.sum()), VANISHED))
+    share = (epoch.count + DOUBT) / (expected + DOUBT)
+    return np.minimum(share * share, 1.0)
 
 
 def drop_vanished(references: References) -> None:

@@ -93,6 +93,10 @@ class Sums:
         """Return these sums with every row counting `factor`."""
         return Sums(self.count * factor, self.first * factor, self.second * factor)
 
+    def faded(self, factor: F64) -> Sums:
+        """Return these sums with every row about point i counting `factor[i]`; (m,)."""
+        return Sums(self.count * factor, self.first * factor[:, None], self.second * factor[:, None])
+
     def shift(self, by: F64) -> None:
         """Restate the sums about points moved by `by` (m, d)."""
         weight = self.count[:, None]
