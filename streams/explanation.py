@@ -57,6 +57,8 @@ class Explanation:
     """Whether there are enough events for a behaviour segment."""
     margin: float
     """Share by which another segment must be nearer before the customer moves."""
+    stays_until_ms: int | None
+    """When the minimum stay in the segment ends; None when it has, or there is none."""
     distances: tuple[Near, ...]
     """Nearest first."""
     for_runner_up: tuple[tuple[str, float], ...]
@@ -109,11 +111,17 @@ def explain(settings: Settings, reader: Reader, clock: Clock, customer: str) -> 
         model_version=model.version if model is not None else 0,
         eligible=bool(eligible(r, settings.min_events)[0]),
         margin=settings.margin,
+        stays_until_ms=_stays_until(r, now_ms, settings) if known else None,
         distances=near,
         for_runner_up=pros,
         against=cons,
         audiences=_audiences(part, r, view, model, now_ms),
     )
+
+
+def _stays_until(r: Rows, now_ms: int, settings: Settings) -> int | None:
+    until = int(r["behaviour_since"][0]) + settings.min_stay_s * 1000
+    return until if until > now_ms else None
 
 
 def _audiences(

@@ -116,6 +116,14 @@ class Metrics:
             ("segment_set", "change", "cause"),
         ),
     ]
+    moves_held_total: Annotated[
+        Counter,
+        _What(
+            "with each event after which another behaviour segment is nearer, but the customer stays",
+            "a large share of events_total: LIVE_SEGMENTS_MARGIN or _MIN_STAY_S keeps segments stale",
+            ("reason",),
+        ),
+    ]
     input_lag_seconds: Annotated[
         Gauge,
         _What(

@@ -25,6 +25,9 @@ class EngineObserver(Protocol):
     def change(self, change: Change) -> None:
         """A change event was made."""
 
+    def held(self, by_margin: int, by_stay: int) -> None:
+        """After so many events another behaviour segment was nearer, but the customer stayed."""
+
     def sweep(self, partition: int, customers: int) -> None:
         """All customers of a partition were decided."""
 
@@ -48,6 +51,9 @@ class SilentObserver:
         """Ignore."""
 
     def change(self, change: Change) -> None:
+        """Ignore."""
+
+    def held(self, by_margin: int, by_stay: int) -> None:
         """Ignore."""
 
     def sweep(self, partition: int, customers: int) -> None:

@@ -13,8 +13,10 @@ class EngineRules:
     """Bounds and choices; times in milliseconds."""
 
     app_id: str
-    margin: float = 0.2
+    margin: float = 0.35
     """Share by which another segment must be nearer before a customer moves."""
+    min_stay_ms: int = 0
+    """Event time that a behaviour segment is held at least before another takes its place; 0: no minimum."""
     min_events: int = 3
     """Events before a customer without orders gets a segment; an order suffices."""
     sweep_ms: int = 30_000

@@ -152,7 +152,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _meta(
             "share by which another behaviour segment must be nearer before a customer moves", ge=0.0, le=0.9
         ),
-    ] = 0.2
+    ] = 0.35
+    min_stay_s: Annotated[
+        int,
+        _meta(
+            "event time that a behaviour segment is held at least before another takes its place; 0 = none",
+            ge=0,
+            le=31_536_000,
+        ),
+    ] = 0
     main_features: Annotated[
         tuple[str, ...],
         _meta("features shown in every change record and in `segments`", allowed="names with commas between"),

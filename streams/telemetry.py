@@ -147,6 +147,11 @@ class EngineMetrics:
         what = "entered" if change.entered else "left"
         self._metrics.changes_total.labels(change.segment_set, what, change.cause).inc()
 
+    def held(self, by_margin: int, by_stay: int) -> None:
+        """After so many events another behaviour segment was nearer, but the customer stayed."""
+        self._metrics.moves_held_total.labels("margin").inc(by_margin)
+        self._metrics.moves_held_total.labels("stay").inc(by_stay)
+
     def sweep(self, partition: int, customers: int) -> None:
         """All customers of a partition were decided."""
         self._metrics.customers.labels(partition).set(customers)

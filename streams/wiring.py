@@ -57,6 +57,7 @@ def make_engine(
     engine_rules = EngineRules(
         app_id=settings.app_id,
         margin=settings.margin,
+        min_stay_ms=settings.min_stay_s * 1000,
         min_events=settings.min_events,
         sweep_ms=grid,
         catchup_sweep_ms=sweep_ms or EngineRules.catchup_sweep_ms,

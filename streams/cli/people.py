@@ -174,6 +174,8 @@ def _print_margin(found: Explanation) -> None:
         return
     line = (1 - found.margin) * here.distance
     verb = "moves there at the next decision" if rival.distance < line else "stays"
+    if found.stays_until_ms is not None:
+        verb = f"stays until {_time(found.stays_until_ms)} at least"
     print(
         f"Runner-up: {rival.name} at {rival.distance:.2f}. A move needs less than {line:.2f} "
         f"({1 - found.margin:.0%} of {here.distance:.2f}): the customer {verb}."

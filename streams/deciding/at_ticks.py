@@ -104,7 +104,7 @@ class AtTicks:
             moves = self._behaviour(judge, model, crowd, now, np.minimum(before, now))
             found.append(moves)
             step = np.full(len(everyone), NEVER), np.zeros(len(everyone), np.int64)
-            crowd.r["behaviour"] = judge.behaviour(model, crowd.r, now).new
+            crowd.r["behaviour"], crowd.r["behaviour_since"] = judge.behaviour(model, crowd.r, now).new, now
             step[0][place], step[1][place] = high, crowd.numbers()
             timeline.steps.append(step)
             again = np.flatnonzero(judge.behaviour(model, crowd.r, crowd.at(crowd.tick())).moves())

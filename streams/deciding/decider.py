@@ -146,7 +146,19 @@ class Decider:
         distances = np.zeros((len(seen.now), len(model.numbers)))
         distances[order] = model.distances(seen.vectors[order])
         current = updated.before["behaviour"][groups.picked].astype(np.int64)
-        moves, _ = decide(model, distances, self.rules.margin, current, order, groups.start, seen.ready)
+        moves, _ = decide(
+            model,
+            distances,
+            self.rules.margin,
+            current,
+            order,
+            groups.start,
+            seen.ready,
+            at_ms=seen.now,
+            since_ms=updated.before["behaviour_since"][groups.picked],
+            min_stay_ms=self.rules.min_stay_ms,
+        )
+        self.observer.held(moves.by_margin, moves.by_stay)
         if len(moves.event):
             held = _filled(held, groups, moves.event, moves.new, len(seen.now))
         who = self._movers(seen, moves.event)

@@ -12,6 +12,7 @@ from models.calendar import Calendar
 from models.clusterer import Model
 from models.events import F64, I64, Bool
 from models.features import View, vectors
+from models.hysteresis import settle
 from streams.deciding.columns import inputs_of
 from streams.deciding.crowd import Crowd
 from streams.rules import EngineRules
@@ -76,7 +77,8 @@ class Judge:
             seen = vectors(View(r, now, self.calendar))
         distances = model.distances(seen)
         old = r["behaviour"].astype(np.int64)
-        new = model.step(distances, old, self.engine_rules.margin)
+        rules, stayed_ms = self.engine_rules, now - r["behaviour_since"]
+        new, _ = settle(model, distances, rules.margin, old, stayed_ms, rules.min_stay_ms)
         return Verdict(seen, distances, old, np.where(self.eligible(r), new, old))
 
     def eligible(self, r: Rows) -> Bool:

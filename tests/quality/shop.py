@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 
 from models.clusterer import Accumulator, Delta, Model
-from models.events import F64
+from models.events import F64, I64
 from models.features import View, vectors
 from models.profiles import gather
 from streams.codec.activation import is_definitions
@@ -56,11 +56,25 @@ class Shop:
     """(n, d) transformed rows in the order they were learned."""
     customers: F64
     """(m, d) all customers who have a segment, as they are at the end."""
+    held: I64
+    """(m,) number of the segment that each holds."""
     model: Model
-    """The last version."""
+    """In force at the end."""
     versions: list[Model]
     events: dict[str, list[int]]
     entries: dict[str, list[Entry]]
+
+    @property
+    def astray(self) -> float:
+        """Return the share of customers who are held in a segment that is not the nearest."""
+        return float((self.model.assign(self.customers) != self.held).mean())
+
+    @property
+    def cost_of_staying(self) -> float:
+        """Return the squared distances to the segments held, as a multiple of those to the nearest ones."""
+        squares = self.model.distances(self.customers) ** 2
+        held = np.searchsorted(self.model.numbers, self.held)
+        return float(squares[np.arange(len(held)), held].sum() / squares.min(axis=1).sum())
 
 
 class Keep:
@@ -112,4 +126,8 @@ def replayed(margin: float | None = None, sweep_days: int = 7) -> Shop:
     seen = vectors(View(r, np.maximum(r["last_seen"], report.last_event_ms), engine.calendar))
     for times in events.values():
         times.sort()
-    return Shop(np.concatenate(rows), seen, sink.models[-1], sink.models, dict(events), dict(sink.entries))
+    held = r["behaviour"].astype(np.int64)
+    model = next(iter(engine.parts.values())).model
+    if model is None:
+        raise ValueError("the history is too short for a model")
+    return Shop(np.concatenate(rows), seen, held, model, sink.models, dict(events), dict(sink.entries))
