@@ -40,7 +40,7 @@ def shortest_stay(written: list[Record], cause: str) -> float:
 
 def test_no_stay_is_shorter_than_the_minimum() -> None:
     """Who leaves after an event or as time passes has stayed four days, in chunks of 7 and of 1000 alike."""
-    records = stream(3, customers=16, days=60)
+    records = stream(6, customers=20, days=90)
     _, free = replayed(records, 1000)
     one, written = replayed(records, 7, STAYING)
     other, also = replayed(records, 1000, STAYING)
