@@ -43,8 +43,7 @@ class Eraser:
             exits = _exits(part, key, r, at_ms)
             sequence = int(r["sequence"]) + len(exits)
             part.changes.extend(exits)
-            for change in exits:
-                self.observer.change(change)
+            self.observer.changes(exits)
             forget_row(part, self.slab, key)
         part.gone.append(key)
         part.changed.pop(key, None)

@@ -22,8 +22,8 @@ class EngineObserver(Protocol):
     def events(self, accepted: Bool, late: Bool) -> None:
         """Events were applied; (n,) whether they were accepted, and older than their customer's newest."""
 
-    def change(self, change: Change) -> None:
-        """A change event was made."""
+    def changes(self, made: Sequence[Change]) -> None:
+        """Change events were made."""
 
     def held(self, by_margin: int, by_stay: int) -> None:
         """After so many events another behaviour segment was nearer, but the customer stayed."""
@@ -50,7 +50,7 @@ class SilentObserver:
     def events(self, accepted: Bool, late: Bool) -> None:
         """Ignore."""
 
-    def change(self, change: Change) -> None:
+    def changes(self, made: Sequence[Change]) -> None:
         """Ignore."""
 
     def held(self, by_margin: int, by_stay: int) -> None:

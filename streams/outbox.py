@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -9,12 +10,12 @@ from numpy.typing import NDArray
 
 from models.audiences import Rules
 from models.clusterer import Model
-from models.profiles import HOT_BYTES, Slab
+from models.profiles import HOT_BYTES, Slab, gather
 from streams.codec import profile_rows as codec
 from streams.codec.changes import Change, encode_change
 from streams.codec.membership import AudienceMembership, Behaviour, encode_membership
 from streams.codec.output_records import Origin
-from streams.partition import NOWHERE, Held, Partition
+from streams.partition import NOWHERE, Partition
 from streams.records import INPUT_TOPICS, Batch, Record
 
 CHANGELOG = "profiles-changelog"
@@ -62,10 +63,7 @@ def take(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int) ->
         records.append(Record(CHANGELOG, part.number, codec.COLD_PREFIX + key, None))
     records.extend(_rows(part, slab))
     records.extend(_change(part.number, change, rules, received_at_ms) for change in part.changes)
-    records.extend(
-        Record(MEMBERSHIPS, part.number, key, _membership(part, slab, key, held))
-        for key, held in part.changed.items()
-    )
+    records.extend(_memberships(part, slab))
     for mark in part.fresh_erased:
         value = codec.encode_erased(*part.erased[mark])
         records.append(Record(CHANGELOG, part.number, codec.ERASED_PREFIX + mark, value))
@@ -121,27 +119,38 @@ def _change(partition: int, change: Change, rules: Deployment, received_at_ms: i
     return Record(topic, partition, change.customer_id.encode(), value, headers)
 
 
-def _membership(part: Partition, slab: Slab, key: bytes, held: Held) -> bytes:
-    """Return what a customer is in, as of their last change."""
-    row = slab.rows[part.index[key]]
-    change, number = held.change, int(row["behaviour"])
-    behaviour = None
-    if number:
-        behaviour = Behaviour(
-            f"b-{number}",
-            name_of(part.model, number),
-            int(row["behaviour_since"]),
-            held.confidence,
-            _version(part.model),
-        )
-    return encode_membership(
-        customer_id=change.customer_id,
-        sequence=change.sequence,
-        updated_at_ms=change.timestamp_ms,
-        behaviour=behaviour,
-        audiences=audiences_of(part.rules, row),
-        features=change.features,
+def _memberships(part: Partition, slab: Slab) -> Iterator[Record]:
+    """Yield what the customers who have changed are in, each as of their last change."""
+    rows = gather(slab.rows, np.array([part.index[key] for key in part.changed], np.intp))
+    names = {} if part.model is None else {info.number: info.name for info in part.model.segments}
+    slots = [] if part.rules is None else list(part.rules.definitions.by_slot.items())
+    audiences: dict[int, list[tuple[int, str]]] = {}
+    """By the bits of a row: slot and id of the audiences."""
+    columns = zip(
+        part.changed.items(),
+        rows["behaviour"].tolist(),
+        rows["behaviour_since"].tolist(),
+        rows["audience_bits"].tolist(),
+        rows["audience_since_s"].tolist(),
+        strict=True,
     )
+    version = _version(part.model)
+    for (key, held), number, since_ms, bits, entered_s in columns:
+        change, behaviour = held.change, None
+        if number:
+            name = names.get(number, f"b-{number}")
+            behaviour = Behaviour(f"b-{number}", name, since_ms, held.confidence, version)
+        if bits not in audiences:
+            audiences[bits] = [(slot, found.id) for slot, found in slots if bits >> slot & 1]
+        value = encode_membership(
+            customer_id=change.customer_id,
+            sequence=change.sequence,
+            updated_at_ms=change.timestamp_ms,
+            behaviour=behaviour,
+            audiences=[AudienceMembership(id_, entered_s[slot] * 1000) for slot, id_ in audiences[bits]],
+            features=change.features,
+        )
+        yield Record(MEMBERSHIPS, part.number, key, value)
 
 
 def name_of(model: Model | None, number: int) -> str:

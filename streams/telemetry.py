@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
+from operator import attrgetter
 
 from models.events import Bool
 from streams.codec.changes import Change
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 KEPT_CHANGES = 20
 """Changes kept for the worker's page."""
+_KIND = attrgetter("segment_set", "entered", "cause")
 
 
 class Telemetry:
@@ -141,11 +143,12 @@ class EngineMetrics:
         self._metrics.duplicates_total.inc(len(accepted) - int(accepted.sum()))
         self._metrics.late_events_total.inc(int(late.sum()))
 
-    def change(self, change: Change) -> None:
-        """A change event was made."""
-        self.last_changes.append(change)
-        what = "entered" if change.entered else "left"
-        self._metrics.changes_total.labels(change.segment_set, what, change.cause).inc()
+    def changes(self, made: Sequence[Change]) -> None:
+        """Change events were made."""
+        self.last_changes.extend(made[-KEPT_CHANGES:])
+        for (segment_set, entered, cause), count in Counter(map(_KIND, made)).items():
+            what = "entered" if entered else "left"
+            self._metrics.changes_total.labels(segment_set, what, cause).inc(count)
 
     def held(self, by_margin: int, by_stay: int) -> None:
         """After so many events another behaviour segment was nearer, but the customer stayed."""

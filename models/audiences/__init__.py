@@ -2,7 +2,7 @@
 
 Who calls it: the console and the merger read a definitions file (`check`, `parse`, `successor`); workers,
 replay and previews compile what is in force (`Rules`) and decide customers by it, after events
-(`decide_events`) and at ticks (`decide_due`, `decide`); records and `explain` say why (`grounds`, `sentence`,
+(`decide_events`) and at ticks (`decide_due`, `decide`); records and `explain` say why (`Teller`, `sentence`,
 `explain`).
 
 Nothing here knows of Kafka, files or the clock. sqlglot parses; numpy evaluates; nothing is executed.
@@ -20,13 +20,13 @@ from models.audiences.columns import (
     reference,
 )
 from models.audiences.definitions import Definition, Definitions, successor
-from models.audiences.explanation import Condition, Explanation, Ground, explain, grounds
+from models.audiences.explanation import Condition, Explanation, explain
+from models.audiences.grounds import Ground, Teller, sentence
 from models.audiences.membership import Flips, Standing, apply
 from models.audiences.problems import DefinitionsError, Problem
 from models.audiences.rules import Rule, Rules
 from models.audiences.segments_file import check, parse
 from models.audiences.single import Row, Value
-from models.audiences.wording import sentence
 
 __all__ = [
     "BEHAVIOUR_SEGMENT",
@@ -47,13 +47,13 @@ __all__ = [
     "Rule",
     "Rules",
     "Standing",
+    "Teller",
     "TextCodes",
     "Value",
     "apply",
     "catalogue",
     "check",
     "explain",
-    "grounds",
     "parse",
     "reference",
     "sentence",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from models.audiences.columns import Column, Inputs, reference, seconds
 from models.audiences.definitions import Definition, Definitions
 from models.audiences.expressions import Constant, FirstTruth, Logical, Not, members_of
 from models.audiences.grammar import read
+from models.audiences.grounds import Teller
 from models.audiences.membership import Flips, Standing, Timers, apply
 from models.audiences.problems import DefinitionsError, Problem
 from models.audiences.program import U32, Output, Program
@@ -23,7 +24,7 @@ See = Callable[[NDArray[np.intp], I64], tuple[Inputs, I64]]
 """Customers (m,) at ticks of the grid (m,) -> their columns and the times in ms (m,) of their decisions."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """One audience, ready to be decided."""
 
@@ -31,6 +32,16 @@ class Rule:
     slot: int
     enter: Logical
     leave: Logical
+
+    @cached_property
+    def on_entering(self) -> Teller:
+        """Return what tells why a customer enters."""
+        return Teller(self.enter)
+
+    @cached_property
+    def on_leaving(self) -> Teller:
+        """Return what tells why a customer leaves."""
+        return Teller(self.leave)
 
     @property
     def refers_to(self) -> set[str]:

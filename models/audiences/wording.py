@@ -1,72 +1,61 @@
-"""The reason for a change of an audience as one sentence, with figures and their limits."""
+"""Conditions in words, as they turned out for a customer: figures and their limits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TypeAlias
 
 from models.audiences.columns import Column
-from models.audiences.explanation import Ground
 from models.audiences.expressions import Compare, Flag, IsNull, Logical, Member, Number, NumberIn, TextIn, sql
-from models.audiences.single import Value
+from models.audiences.single import Row, Value
 
-MAX_GROUNDS = 3
-"""Conditions that a sentence names at most."""
+Say: TypeAlias = Callable[[Row, bool | None], str]
+"""Returns a condition in words, from the customer and whether it holds."""
+
 MAX_TEXT_CHARS = 40
 """Characters shown of a text."""
 MAX_DECIMALS = 6
 """Decimals shown at most where a figure and its limit would look the same otherwise."""
-CIRCUMSTANCES: Mapping[str, str] = {
-    "event": "",
-    "time": " as time passed",
-    "model": " because the segments were recalculated",
-    "definition": " because the definition of the audience changed",
-}
-"""What a cause adds to the sentence."""
+REMEMBERED = 512
+"""Figures of a condition that are kept in words: counts come again and again."""
 
 _DECIMALS = {"money": 2, "share": 1, "days": 1, "minutes": 1, "years": 0}
 _OPPOSITE = {"=": "<>", "<>": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
-def sentence(name: str, found: Sequence[Ground], *, entered: bool, cause: str) -> str:
-    """Return one sentence.
-
-    Args:
-        name: of the audience.
-        found: what decided, the most telling first.
-        entered: entered, not left.
-        cause: `event`, `time`, `model` or `definition`.
-
-    Example:
-        `Entered Lapsed as time passed: days since last order 60.1 > 60, money (365 days) 812.50 >= 500.`
-    """
-    happened = f"{'Entered' if entered else 'Left'} {name}{CIRCUMSTANCES[cause]}"
-    phrases = list(dict.fromkeys(phrase(ground) for ground in found))[:MAX_GROUNDS]
-    return f"{happened}: {', '.join(phrases)}." if phrases else f"{happened}."
-
-
-def phrase(ground: Ground) -> str:  # noqa: PLR0911 - a case for each kind of condition
-    """Return a condition in words, as it turned out."""
-    node, holds = ground.node, ground.holds
-    values = {name: value for name, value, _ in ground.values}
+def sayer(node: Logical) -> Say:  # noqa: PLR0911 - a case for each kind of condition
+    """Return a function that puts a condition without parts into words."""
     match node:
         case Compare(op, Column() as column, Number(limit)):
-            return _compared(column, op, limit, values[column.name], holds)
+            return _of_column(column, _Comparison(column, op, limit))
         case Compare(op, Number(limit), Column() as column):
             turned = op.translate(str.maketrans("<>", "><")) if op != "<>" else op
-            return _compared(column, turned, limit, values[column.name], holds)
+            return _of_column(column, _Comparison(column, turned, limit))
         case Flag(column):
-            return f"{column.label}: {shown(values[column.name], column.unit)}"
+            return _of_column(column, lambda value, _: f"{column.label}: {shown(value, column.unit)}")
         case Member(audience, name):
-            return f"{'in' if values[name] else 'not in'} {audience}"
+            return lambda row, _: f"{'in' if row[name] else 'not in'} {audience}"
         case TextIn(column, names):
-            return _among(column, names, values[column.name], holds)
+            return _of_column(column, lambda value, holds: _among(column, names, value, holds))
         case NumberIn(Column() as column, limits):
             texts = [shown(limit, column.unit) for limit in limits]
-            return _among(column, texts, values[column.name], holds)
+            return _of_column(column, lambda value, holds: _among(column, texts, value, holds))
         case IsNull(Column() as column) | IsNull(Flag(column)):
-            return f"{column.label} {shown(values[column.name], column.unit)}"
+            return _of_column(column, lambda value, _: f"{column.label} {shown(value, column.unit)}")
         case _:
-            return _other(node, holds)
+            return lambda _, holds: _other(node, holds)
+
+
+def _of_column(column: Column, words: Callable[[Value, bool | None], str]) -> Say:
+    """Return a sayer that reads one column, and remembers what it said of a value."""
+    name, remembered = column.name, lru_cache(REMEMBERED, typed=True)(words)
+
+    def say(row: Row, holds: bool | None) -> str:
+        value = row[name]
+        return remembered(None if value != value else value, holds)  # noqa: PLR0124 - NaN is not itself
+
+    return say
 
 
 def shown(value: Value, unit: str) -> str:
@@ -80,21 +69,28 @@ def shown(value: Value, unit: str) -> str:
     return _number(value, unit, _DECIMALS.get(unit, 2))
 
 
-def _compared(column: Column, op: str, limit: float, value: Value, holds: bool | None) -> str:
-    if value is None or isinstance(value, str):
-        return f"{column.label} unknown"
-    left, right = _figures(float(value), limit, column.unit)
-    return f"{column.label} {left} {op if holds else _OPPOSITE[op]} {right}"
+class _Comparison:
+    """A column against a limit, with as many decimals as it takes to tell a figure from it."""
 
+    def __init__(self, column: Column, op: str, limit: float) -> None:
+        self._label, self._unit, self._limit = column.label, column.unit, limit
+        self._first = first = _DECIMALS.get(column.unit, 2)
+        self._rounded = [_number(limit, column.unit, decimals) for decimals in range(first, MAX_DECIMALS + 1)]
+        exact = _number(limit, column.unit, max(first, MAX_DECIMALS))
+        self._words = {True: f"{op} {exact}", False: f"{_OPPOSITE[op]} {exact}"}
 
-def _figures(value: float, limit: float, unit: str) -> tuple[str, str]:
-    """Return a figure and its limit with as many decimals as it takes to tell them apart."""
-    first = _DECIMALS.get(unit, 2)
-    for decimals in range(first, MAX_DECIMALS + 1):
-        left = _number(value, unit, decimals)
-        if left != _number(limit, unit, decimals) or value == limit:
-            break
-    return left, _number(limit, unit, max(first, MAX_DECIMALS))
+    def __call__(self, value: Value, holds: bool | None) -> str:
+        """Return it in words."""
+        if value is None or isinstance(value, str):
+            return f"{self._label} unknown"
+        return f"{self._label} {self._figure(float(value))} {self._words[bool(holds)]}"
+
+    def _figure(self, value: float) -> str:
+        for decimals, limit in enumerate(self._rounded, self._first):
+            text = _number(value, self._unit, decimals)
+            if text != limit or value == self._limit:
+                break
+        return text
 
 
 def _number(value: float, unit: str, decimals: int) -> str:

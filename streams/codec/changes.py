@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -52,7 +52,6 @@ FIXED_PROPERTIES = frozenset(ChangeProperties.__struct_fields__)
 """Names that neither a segment nor a feature in the record may bear."""
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
-_BY_WEIGHT = itemgetter(0)
 
 
 class Change(Struct, frozen=True, gc=False, kw_only=True):
@@ -122,19 +121,13 @@ def encode_change(
     """
     time = rfc3339(change.timestamp_ms)
     ident = message_id(change.customer_id, change.segment_id, change.sequence, run_id, change.timestamp_ms)
-    document = {
-        "type": "track",
-        "event": "Audience Entered" if change.entered else "Audience Exited",
-        "userId": change.customer_id,
-        "messageId": ident,
-        "timestamp": time,
-        "receivedAt": rfc3339(received_at_ms),
-        "properties": _properties(change, origin, run_id),
-        "context": _context(change, space_id),
-    }
-    value = orjson.dumps(document, option=_OPTIONS)
+    value = (
+        f'{_OPENING[change.entered]}{_json(change.customer_id)},"messageId":"{ident}","timestamp":"{time}",'
+        f'"receivedAt":"{rfc3339(received_at_ms)}","properties":{_properties(change, origin, run_id)},'
+        f'"context":{_context(change, space_id)}}}'
+    ).encode()
     if len(value) > MAX_VALUE_BYTES:
-        value = _fit(document, change)
+        value = _fit(orjson.loads(value), change)
     source, origin_header = _constant_headers(space_id, origin)
     headers: Headers = (
         _SPEC,
@@ -151,6 +144,10 @@ def encode_change(
     return value, headers
 
 
+_OPENING = {
+    entered: f'{{"type":"track","event":"Audience {verb}","userId":'
+    for entered, verb in ((True, "Entered"), (False, "Exited"))
+}
 _SPEC = ("ce_specversion", b"1.0")
 _TYPE = ("ce_type", CHANGE_TYPE.encode())
 _CONTENT = ("content-type", b"application/json")
@@ -162,68 +159,96 @@ def _constant_headers(space_id: str, origin: str) -> tuple[tuple[str, bytes], tu
     return ("ce_source", f"/live-segments/{quote(space_id, safe='')}".encode()), ("origin", origin.encode())
 
 
-def _properties(change: Change, origin: str, run_id: str) -> dict[str, Scalar]:
+def _json(value: object) -> str:
+    """Return a value as JSON; NaN and infinite numbers are null."""
+    return orjson.dumps(value, option=_OPTIONS).decode()
+
+
+def _properties(change: Change, origin: str, run_id: str) -> str:
     """Return the flat part; of two equal names the fixed field wins, then the flag, then the feature."""
-    properties: dict[str, Scalar] = {
-        "audience_key": change.segment_id,
-        change.segment_id: change.entered,
-        "segment_set": change.segment_set,
-        "segment_name": change.segment_name,
-        "change": "entered" if change.entered else "left",
-        "previous_segment": change.previous_segment,
-        "next_segment": change.next_segment,
-        "move_id": change.move_id,
-        "since": rfc3339(change.since_ms),
-        "sequence": change.sequence,
-        "cause": change.cause,
-        "reason": change.reason,
-        "confidence": change.confidence,
-        "model_version": change.model_version,
-        "definitions_version": change.definitions_version,
-        "origin": origin,
-        "run_id": run_id,
-        "schema_version": SCHEMA_VERSION,
-    }
-    if properties.keys().isdisjoint(change.features):
-        properties |= change.features
-        return properties
-    return {**change.features, **properties}
+    features = change.features
+    if not FIXED_PROPERTIES.isdisjoint(features) or change.segment_id in features:
+        fixed = FIXED_PROPERTIES | {change.segment_id}
+        features = {name: value for name, value in features.items() if name not in fixed}
+    head = _segment(
+        change.segment_set,
+        change.segment_id,
+        change.segment_name,
+        change.entered,
+        change.previous_segment,
+        change.next_segment,
+    )
+    tail = _versions(change.model_version, change.definitions_version, origin, run_id)
+    shown = f",{_json(features)[1:-1]}" if features else ""
+    return (
+        f'{head}"move_id":{_json(change.move_id)},"since":"{rfc3339(change.since_ms)}",'
+        f'"sequence":{change.sequence},"cause":"{change.cause}","reason":{_json(change.reason)},'
+        f'"confidence":{_json(change.confidence)},{tail}{shown}}}'
+    )
 
 
-def _context(change: Change, space_id: str) -> dict[str, Any]:
+@lru_cache(maxsize=1024)
+def _segment(  # what is cached must be hashable: the fields one by one
+    segment_set: str,
+    segment_id: str,
+    segment_name: str,
+    entered: bool,
+    previous_segment: str | None,
+    next_segment: str | None,
+) -> str:
+    """Return the beginning of the properties: what a segment alone decides."""
+    flag = _json(segment_id)
+    return (
+        f'{{"audience_key":{flag},{flag}:{_json(entered)},"segment_set":"{segment_set}",'
+        f'"segment_name":{_json(segment_name)},"change":"{"entered" if entered else "left"}",'
+        f'"previous_segment":{_json(previous_segment)},"next_segment":{_json(next_segment)},'
+    )
+
+
+@lru_cache(maxsize=64)
+def _versions(model: int, definitions: int, origin: str, run_id: str) -> str:
+    """Return the end of the fixed properties."""
+    return (
+        f'"model_version":{model},"definitions_version":{definitions},"origin":"{origin}",'
+        f'"run_id":{_json(run_id)},"schema_version":{SCHEMA_VERSION}'
+    )
+
+
+def _context(change: Change, space_id: str) -> str:
     """Return reasons, trigger and the words that Segment's audience mappings read."""
-    context: dict[str, Any] = {
-        "reasons": _reasons(change.reasons),
-        "personas": {
+    reasons = _encode(_heaviest(change.reasons)).decode()
+    trigger = ""
+    if change.trigger is not None and change.cause == "event":
+        trigger = f',"trigger":{_encode(change.trigger).decode()}'
+    return f'{{"reasons":{reasons},"personas":{_personas(change.segment_id, space_id)}{trigger}}}'
+
+
+_encode = msgspec.json.Encoder(enc_hook=lambda scalar: scalar.item()).encode
+"""The hook is for numpy's numbers."""
+
+
+@lru_cache(maxsize=1024)
+def _personas(segment_id: str, space_id: str) -> str:
+    return _json(
+        {
             "computation_class": "audience",
-            "computation_id": change.segment_id,
-            "computation_key": change.segment_id,
+            "computation_id": segment_id,
+            "computation_key": segment_id,
             "namespace": space_id,
             "space_id": space_id,
-        },
-    }
-    trigger = change.trigger
-    if trigger is not None and change.cause == "event":
-        context["trigger"] = {
-            "topic": trigger.topic,
-            "partition": trigger.partition,
-            "offset": trigger.offset,
-            "event_id": trigger.event_id,
         }
-    return context
+    )
 
 
-def _reasons(reasons: tuple[Reason, ...]) -> list[dict[str, Scalar]]:
+def _heaviest(reasons: tuple[Reason, ...]) -> Sequence[Reason]:
     """Return the heaviest reasons, largest weight first; equal ones in the order given."""
-    weighed = [
-        (
-            r.weight or 0.0,
-            {"feature": r.feature, "value": r.value, "previous": r.previous, "weight": r.weight},
-        )
-        for r in reasons
-    ]
-    weighed.sort(key=_BY_WEIGHT, reverse=True)
-    return [item for _, item in weighed[:MAX_REASONS]]
+    if all(reason.weight is None for reason in reasons):
+        return reasons[:MAX_REASONS]
+    return sorted(reasons, key=_weight, reverse=True)[:MAX_REASONS]
+
+
+def _weight(reason: Reason) -> float:
+    return reason.weight or 0.0
 
 
 def _fit(document: dict[str, Any], change: Change) -> bytes:

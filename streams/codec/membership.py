@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 import orjson
@@ -54,25 +55,34 @@ def encode_membership(
     Raises:
         ValueError: a time is out of range.
     """
-    now = behaviour and {
-        "segment_id": behaviour.segment_id,
-        "segment_name": behaviour.segment_name,
-        "since": rfc3339(behaviour.since_ms),
-        "confidence": behaviour.confidence,
-        "model_version": behaviour.model_version,
-    }
-    return orjson.dumps(
-        {
-            "customer_id": customer_id,
-            "sequence": sequence,
-            "updated_at": rfc3339(updated_at_ms),
-            "behaviour": now,
-            "audiences": [{"segment_id": a.segment_id, "since": rfc3339(a.since_ms)} for a in audiences],
-            "features": features,
-            "schema_version": SCHEMA_VERSION,
-        },
-        option=orjson.OPT_SERIALIZE_NUMPY,
-    )
+    now = "null"
+    if behaviour is not None:
+        known = _named(behaviour.segment_id, behaviour.segment_name)
+        now = (
+            f'{known}"since":"{rfc3339(behaviour.since_ms)}","confidence":{_json(behaviour.confidence)},'
+            f'"model_version":{behaviour.model_version}}}'
+        )
+    inside = ",".join([_held(a.segment_id, a.since_ms) for a in audiences])
+    return (
+        f'{{"customer_id":{_json(customer_id)},"sequence":{sequence},"updated_at":"{rfc3339(updated_at_ms)}",'
+        f'"behaviour":{now},"audiences":[{inside}],"features":{_json(features)},'
+        f'"schema_version":{SCHEMA_VERSION}}}'
+    ).encode()
+
+
+def _json(value: object) -> str:
+    """Return a value as JSON; NaN and infinite numbers are null."""
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+@lru_cache(maxsize=1024)
+def _named(segment_id: str, segment_name: str) -> str:
+    return f'{{"segment_id":{_json(segment_id)},"segment_name":{_json(segment_name)},'
+
+
+@lru_cache(maxsize=8192)
+def _held(segment_id: str, since_ms: int) -> str:
+    return f'{{"segment_id":{_json(segment_id)},"since":"{rfc3339(since_ms)}"}}'
 
 
 _decode = msgspec.json.Decoder(MembershipRecord).decode

@@ -18,8 +18,11 @@ def _day(number: int) -> str:
     return date.fromordinal(_EPOCH_ORDINAL + number).isoformat()
 
 
+@lru_cache(maxsize=8192)
 def rfc3339(ms: int) -> str:
     """Return epoch milliseconds as text, such as `2026-03-14T09:26:53.589Z`.
+
+    Times come in runs: of one commit, one tick, one event; they are remembered.
 
     Exact for every millisecond of the years 1 to 9999; texts sort as the times do.
 

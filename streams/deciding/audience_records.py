@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +12,8 @@ from models.audiences import (
     BEHAVIOUR_SEGMENT_NAME,
     Definition,
     Ground,
-    Row,
     Rule,
     Value,
-    grounds,
     reference,
     sentence,
 )
@@ -23,9 +22,10 @@ from models.events import I64
 from models.features import BY_NAME, Feature, View, evaluate
 from models.names import Names
 from streams.codec.changes import Change, Reason
-from streams.codec.output_records import Cause
+from streams.codec.output_records import Cause, Scalar
 from streams.deciding.moves import AudienceMoves
-from streams.deciding.records import main_features, scalar
+from streams.deciding.plain import plain
+from streams.deciding.records import main_features
 
 MAX_REASONS = 5
 
@@ -49,38 +49,64 @@ def audience_changes_of(
         calendar: local days.
     """
     who = moves.who
-    now, then = View(who.after, who.at, calendar), View(who.before, who.before_at, calendar)
     books = [part.names for part in who.parts]
+    now, then = View(who.after, who.at, calendar), View(who.before, who.before_at, calendar)
     shown = main_features(evaluate(now, main), main, books)
-    after, before = _rows(moves, now, books), _rows(moves, then, books)
-    fresh = (who.before["events"] == 0).tolist()
-    found = []
-    for i, key in enumerate(keys):
-        entered = bool(moves.entered[i])
-        rule, definition = _rule(moves, i)
-        ends = []
-        if rule is not None:
-            ends = grounds(rule, after[i], None if fresh[i] else before[i], entered=entered)
-        change = Change(
-            customer_id=key.decode(),
-            segment_set="audience",
-            segment_id=definition.id,
-            segment_name=definition.name,
-            entered=entered,
-            since_ms=int(moves.since_ms[i]),
-            timestamp_ms=int(who.at[i]),
-            sequence=int(sequence[i]) + 1,
-            cause=cause,
-            reason=sentence(definition.name, ends, entered=entered, cause=cause),
-            model_version=0 if moves.model is None else moves.model.version,
-            definitions_version=moves.rules.version,
-            trigger=who.trigger[i],
-            reasons=_reasons(ends),
-            features=shown[i],
-            seen_ms=int(who.after["last_seen"][i]),
-        )
-        found.append([change])
+    after, before = _Facts(moves, now, books), _Facts(moves, then, books)
+    common = list(_columns(moves, keys, sequence, shown))
+    found: list[list[Change]] = [[] for _ in keys]
+    for at, rule, definition, entered in _kinds(moves):
+        grounds = _grounds(rule, after, before, at, entered=entered)
+        for i, ends in zip(at, grounds, strict=True):
+            customer, since, timestamp, last, trigger, features, seen = common[i]
+            change = Change(
+                customer_id=customer,
+                segment_set="audience",
+                segment_id=definition.id,
+                segment_name=definition.name,
+                entered=entered,
+                since_ms=since,
+                timestamp_ms=timestamp,
+                sequence=last + 1,
+                cause=cause,
+                reason=sentence(definition.name, ends, entered=entered, cause=cause),
+                model_version=0 if moves.model is None else moves.model.version,
+                definitions_version=moves.rules.version,
+                trigger=trigger,
+                reasons=_reasons(ends),
+                features=features,
+                seen_ms=seen,
+            )
+            found[i].append(change)
     return found
+
+
+def _columns(
+    moves: AudienceMoves, keys: Sequence[bytes], sequence: I64, shown: Sequence[dict[str, Scalar]]
+) -> Iterator[tuple[Any, ...]]:
+    """Return what each move's record is made of besides its audience, as plain Python values."""
+    who = moves.who
+    return zip(
+        [key.decode() for key in keys],
+        moves.since_ms.tolist(),
+        who.at.tolist(),
+        sequence.tolist(),
+        who.trigger,
+        shown,
+        who.after["last_seen"].tolist(),
+        strict=True,
+    )
+
+
+def _kinds(moves: AudienceMoves) -> Iterator[tuple[list[int], Rule | None, Definition, bool]]:
+    """Yield the moves into and out of each audience: their places, the rule, if it is still there."""
+    kind = moves.slot * 2 + moves.entered
+    order = np.argsort(kind, kind="stable")
+    first = np.flatnonzero(np.append(True, np.diff(kind[order]) != 0))
+    for at in np.split(order, first[1:]):
+        places: list[int] = at.tolist()
+        rule, definition = _rule(moves, places[0])
+        yield places, rule, definition, bool(moves.entered[places[0]])
 
 
 def _rule(moves: AudienceMoves, i: int) -> tuple[Rule | None, Definition]:
@@ -98,28 +124,57 @@ def _rule(moves: AudienceMoves, i: int) -> tuple[Rule | None, Definition]:
     return None, Definition(audience, audience, enter="FALSE")
 
 
+def _grounds(
+    rule: Rule | None, after: _Facts, before: _Facts, at: Sequence[int], *, entered: bool
+) -> list[list[Ground]]:
+    """Return what decided the moves at these places."""
+    if rule is None:
+        return [[] for _ in at]
+    teller = rule.on_entering if entered else rule.on_leaving
+    rows, earlier = after.rows(teller.columns, at), before.rows(teller.columns, at)
+    return [
+        teller.grounds(row, None if fresh else was)
+        for row, was, fresh in zip(rows, earlier, [before.fresh[i] for i in at], strict=True)
+    ]
+
+
 def _reasons(ends: Sequence[Ground]) -> tuple[Reason, ...]:
     """Return the columns of the conditions that decided, each once."""
     found = {name: Reason(name, value, was, None) for ground in ends for name, value, was in ground.values}
     return tuple(found.values())[:MAX_REASONS]
 
 
-def _rows(moves: AudienceMoves, view: View, books: Sequence[Names]) -> list[Row]:
-    """Return all that conditions may ask of each customer, as plain values."""
-    size = len(moves)
-    columns: dict[str, list[Value]] = {}
-    for name in moves.rules.columns:
+class _Facts:
+    """What conditions may ask of each customer, as plain values; a column is made when it is asked for."""
+
+    def __init__(self, moves: AudienceMoves, view: View, books: Sequence[Names]) -> None:
+        self._moves, self._view, self._books = moves, view, books
+        self._columns: dict[str, list[Value]] = {}
+        self._slots = {
+            reference(definition.id): slot for slot, definition in moves.rules.definitions.by_slot.items()
+        }
+        self.fresh = (view.r["events"] == 0).tolist()
+
+    def rows(self, names: Sequence[str], at: Sequence[int]) -> list[dict[str, Value]]:
+        """Return the columns of these names at these places."""
+        columns = [self._column(name) for name in names]
+        return [{name: column[i] for name, column in zip(names, columns, strict=True)} for i in at]
+
+    def _column(self, name: str) -> list[Value]:
+        if name not in self._columns:
+            self._columns[name] = self._made(name)
+        return self._columns[name]
+
+    def _made(self, name: str) -> list[Value]:
+        moves = self._moves
         if name in BY_NAME:
             feature = BY_NAME[name]
-            columns[name] = [
-                scalar(feature, value, book)
-                for value, book in zip(feature.value(view).tolist(), books, strict=True)
-            ]
-    names = {} if moves.model is None else {info.number: info.name for info in moves.model.segments}
-    numbers = moves.numbers.tolist()
-    columns[BEHAVIOUR_SEGMENT] = [f"b-{number}" if number else None for number in numbers]
-    columns[BEHAVIOUR_SEGMENT_NAME] = [names.get(number) for number in numbers]
-    for slot, definition in moves.rules.definitions.by_slot.items():
-        held = (moves.bits >> np.int64(slot)) & 1
-        columns[reference(definition.id)] = [bool(bit) for bit in held.tolist()]
-    return [{name: column[i] for name, column in columns.items()} for i in range(size)]
+            return list(plain(feature, feature.value(self._view), self._books))
+        numbers = moves.numbers.tolist()
+        if name == BEHAVIOUR_SEGMENT:
+            return [f"b-{number}" if number else None for number in numbers]
+        if name == BEHAVIOUR_SEGMENT_NAME:
+            names = {} if moves.model is None else {info.number: info.name for info in moves.model.segments}
+            return [names.get(number) for number in numbers]
+        held: list[Value] = ((moves.bits >> np.int64(self._slots[name])) & 1 > 0).tolist()
+        return held

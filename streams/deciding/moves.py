@@ -43,6 +43,26 @@ class Movers:
         return len(self.rows)
 
 
+class Chains:
+    """Moves of the same customers: a chain for each, in the order given.
+
+    Attributes:
+        order: (m,) places of the moves, those of a customer together.
+        first: (g,) first position of each customer's moves in `order`.
+        last: (g,) last position.
+        sizes: (g,) number of moves.
+    """
+
+    __slots__ = ("first", "last", "order", "sizes")
+
+    def __init__(self, rows: NDArray[np.intp]) -> None:
+        self.order = np.argsort(rows, kind="stable")
+        ends = np.append(np.diff(rows[self.order]) != 0, True)
+        self.last = np.flatnonzero(ends)
+        self.first = np.append(0, self.last[:-1] + 1)
+        self.sizes = self.last - self.first + 1
+
+
 @dataclass(slots=True)
 class BehaviourMoves:
     """m moves between behaviour segments by one model."""
@@ -75,13 +95,23 @@ class BehaviourMoves:
         """Return (m,) how sure the model is of the segment that is entered."""
         return self.model.confidence(self.distances, self.new)
 
-    def write(self, row: np.void, i: int) -> int:
-        """Write a move into its customer's row; return the number of its records."""
-        self.since[i] = row["behaviour_since"]
-        row["behaviour"] = self.new[i]
-        row["behaviour_since"] = self.who.at[i]
-        row["model_version"] = self.model.version
-        return 1 + int(self.old[i] > 0)
+    def records(self) -> I64:
+        """Return (m,) the number of records of each move."""
+        return 1 + (self.old > 0)
+
+    def write(self, slab: NDArray[np.void], order: NDArray[np.intp]) -> None:
+        """Write the moves into their customers' rows, in this order."""
+        if not len(order):
+            return
+        chain = Chains(self.who.rows[order])
+        at, rows = self.who.at[order][chain.order], self.who.rows[order][chain.order]
+        since = np.append(0, at[:-1])
+        since[chain.first] = slab["behaviour_since"][rows[chain.first]]
+        self.since[order[chain.order]] = since
+        last = chain.last
+        slab["behaviour"][rows[last]] = self.new[order][chain.order][last]
+        slab["behaviour_since"][rows[last]] = at[last]
+        slab["model_version"][rows[last]] = self.model.version
 
 
 @dataclass(slots=True)
@@ -119,16 +149,32 @@ class AudienceMoves:
         """Return (m,) how sure the model is of the behaviour segment; NaN without one."""
         return self.sure
 
-    def write(self, row: np.void, i: int) -> int:
-        """Write a change into its customer's row; return the number of its records."""
-        bit = 1 << int(self.slot[i])
-        row["audience_bits"] = int(row["audience_bits"]) & ~bit | (bit if self.entered[i] else 0)
-        row["audience_since_s"][self.slot[i]] = min(int(self.who.at[i]) // 1000, LATEST_S)
-        row["definitions_version"] = self.rules.version
+    def records(self) -> I64:
+        """Return (m,) the number of records of each change."""
+        return np.ones(len(self), np.int64)
+
+    def write(self, slab: NDArray[np.void], order: NDArray[np.intp]) -> None:
+        """Write the changes into their customers' rows, in this order.
+
+        All changes of a decision learn what the customer holds after the last of them.
+        """
+        if not len(order):
+            return
+        chain = Chains(self.who.rows[order])
+        order = order[chain.order]
+        rows, slot = self.who.rows[order], self.slot[order]
+        turned = np.bitwise_xor.accumulate(np.left_shift(1, slot))  # each change turns a bit
+        held = np.repeat(slab["audience_bits"][rows[chain.first]].astype(np.int64), chain.sizes)
+        held ^= turned ^ np.repeat(np.append(0, turned)[chain.first], chain.sizes)
+        ends = np.append((np.diff(rows) != 0) | (np.diff(self.who.when[order]) != 0), True)
+        decision = np.flatnonzero(ends)
+        self.bits[order] = held[np.repeat(decision, np.diff(np.append(-1, decision)))]
+        last = chain.last
+        slab["audience_bits"][rows[last]] = held[last]
+        slab["audience_since_s"][rows, slot] = np.minimum(self.who.at[order] // 1000, LATEST_S)
+        slab["definitions_version"][rows[last]] = self.rules.version
         if self.model is not None:
-            row["model_version"] = self.model.version
-        self.bits[i] = row["audience_bits"]
-        return 1
+            slab["model_version"][rows[last]] = self.model.version
 
 
 Moves: TypeAlias = BehaviourMoves | AudienceMoves

@@ -19,6 +19,7 @@ from streams.codec.output_records import Cause, Scalar
 from streams.codec.sentences import reason_sentence
 from streams.codec.ulid import message_id
 from streams.deciding.moves import BehaviourMoves
+from streams.deciding.plain import plain, rows_of
 
 MAX_REASONS = 5
 _NAMES = tuple(feature.name for feature in CLUSTERED)
@@ -157,15 +158,9 @@ def main_features(
     values: dict[str, F64], main: Sequence[Feature], names: Sequence[Names]
 ) -> list[dict[str, Scalar]]:
     """Return the main features of each customer."""
-    columns = [
-        [
-            scalar(feature, value, book)
-            for value, book in zip(values[feature.name].tolist(), names, strict=True)
-        ]
-        for feature in main
-    ]
-    keys = [feature.name for feature in main]
-    return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)] or [{} for _ in names]
+    return rows_of(
+        {feature.name: plain(feature, values[feature.name], names) for feature in main}, len(names)
+    )
 
 
 def _reasons(parts: F64, after: View, previous: View, fresh: Bool) -> list[tuple[Reason, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.audiences import Definition, Definitions, Row, Rule, Rules, catalogue, explain, grounds, sentence
+from models.audiences import Definition, Definitions, Row, Rule, Rules, catalogue, explain, sentence
 
 LAPSED = Definition(
     "lapsed",
@@ -27,7 +27,8 @@ def rule(audience: str) -> Rule:
 
 
 def said(audience: str, row: Row, before: Row | None, *, entered: bool, cause: str = "event") -> str:
-    found = grounds(rule(audience), row, before, entered=entered)
+    of = rule(audience)
+    found = (of.on_entering if entered else of.on_leaving).grounds(row, before)
     return sentence(rule(audience).definition.name, found, entered=entered, cause=cause)
 
 
@@ -93,7 +94,7 @@ def test_grounds_carry_columns_with_their_values_now_and_before() -> None:
     row = {"money_365d": 812.5, "days_since_order": 61.0}
     before = {"money_365d": 300.0, "days_since_order": float("nan")}
 
-    found = grounds(rule("lapsed"), row, before, entered=True)
+    found = rule("lapsed").on_entering.grounds(row, before)
 
     assert [g.values for g in found] == [(("money_365d", 812.5, 300.0),), (("days_since_order", 61.0, None),)]
     assert all(ground.turned and ground.holds for ground in found)

@@ -1,0 +1,62 @@
+"""Features as records show them: plain Python values, a column at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.events import F64
+from models.features import Feature
+from models.names import Names
+from streams.codec.output_records import Scalar
+
+DECIMALS = 6
+"""Of figures in records."""
+
+
+def plain(feature: Feature, values: F64, books: Sequence[Names]) -> list[Scalar]:
+    """Return a feature's values (n,) as plain ones, None for unknown.
+
+    Args:
+        feature: says what the values are.
+        values: (n,) NaN for unknown, codes of names.
+        books: (n,) dictionaries of the names.
+    """
+    if feature.namespace is not None:
+        return _names(feature.namespace, values, books)
+    unknown = np.isnan(values)
+    if feature.unit == "flag":
+        found: list[Scalar] = (values != 0).tolist()
+    elif feature.unit == "count":
+        found = _counts(np.where(unknown, 0.0, values))
+    else:
+        found = np.round(values, DECIMALS).tolist()
+    if unknown.any():
+        for i in np.flatnonzero(unknown).tolist():
+            found[i] = None
+    return found
+
+
+def _counts(values: F64) -> list[Scalar]:
+    whole = values == np.trunc(values)
+    if whole.all():
+        found: list[Scalar] = values.astype(np.int64).tolist()
+        return found
+    rounded = np.round(values, DECIMALS).tolist()
+    return [
+        int(value) if is_whole else value for value, is_whole in zip(rounded, whole.tolist(), strict=True)
+    ]
+
+
+def _names(namespace: str, values: F64, books: Sequence[Names]) -> list[Scalar]:
+    codes = np.where(np.isnan(values), 0, values).astype(np.int64).tolist()
+    return [book.name(namespace, code) if code else None for code, book in zip(codes, books, strict=True)]
+
+
+def rows_of(columns: dict[str, list[Scalar]], size: int) -> list[dict[str, Scalar]]:
+    """Return columns as one dict for each of `size` rows."""
+    if not columns:
+        return [{} for _ in range(size)]
+    names = tuple(columns)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
