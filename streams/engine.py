@@ -365,3 +365,15 @@ class Engine:
             for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
                 sizes[number] = sizes.get(number, 0) + count
         return sizes
+
+    def audience_sizes(self) -> dict[str, int]:
+        """Return the number of customers by id of the audiences that are in force somewhere."""
+        sizes: dict[str, int] = {}
+        for part in self.parts.values():
+            if part.rules is None:
+                continue
+            rows = np.fromiter(part.index.values(), np.intp, len(part.index))
+            bits = self.slab.rows["audience_bits"][rows]
+            for name, rule in part.rules.rules.items():
+                sizes[name] = sizes.get(name, 0) + int((bits >> np.uint32(rule.slot) & 1).sum())
+        return sizes

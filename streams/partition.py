@@ -14,7 +14,7 @@ from models.events import I64
 from models.names import Names
 from streams.codec.changes import Change
 from streams.ledger import Entry, Ledger
-from streams.records import INPUT_TOPICS, RawBatch, Record
+from streams.records import CUSTOMERS, INPUT_TOPICS, RawBatch, Record
 from streams.sweep import Sweep
 
 NOWHERE = -1
@@ -95,20 +95,26 @@ class Partition:
 def deliver(parts: Mapping[int, Partition], raw: RawBatch, topics: I64, now_ms: int) -> None:
     """Move the partitions' positions behind records, and enter these into the accounts.
 
+    Stream time goes on from when the last record arrived in Kafka, however late it is processed: otherwise a
+    partition that has no event after an outage would stay behind by what the outage has cost.
+
     Args:
         parts: by number.
         raw: the records; those of a topic partition in order.
         topics: the topic's index of each.
-        now_ms: wall clock, the new anchor of stream time.
+        now_ms: wall clock.
     """
     place = np.array(raw.partition, np.int64) * len(INPUT_TOPICS) + topics
     counts = np.bincount(place)
-    after = np.zeros(len(counts), np.int64)
-    after[place] = np.array(raw.offset, np.int64) + 1  # the last of several stands
+    last = np.zeros(len(counts), np.int64)
+    last[place] = np.arange(len(place))  # the last of several stands
     for where in np.flatnonzero(counts).tolist():
         number, topic = divmod(where, len(INPUT_TOPICS))
         part, count = parts[number], int(counts[where])
         part.ledger.add(Entry.DELIVERED, topic, count)
-        part.positions[topic] = int(after[where])
+        part.positions[topic] = raw.offset[last[where]] + 1
         part.pending += count
-        part.anchor_ms = now_ms
+        arrived_ms = (
+            raw.timestamp[last[where]] if topic != CUSTOMERS else now_ms
+        )  # these keep times of their own
+        part.anchor_ms = max(part.anchor_ms, min(arrived_ms, now_ms))

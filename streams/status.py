@@ -18,7 +18,7 @@ class WorkerStatus:
         self._broker = broker
 
     def snapshot(self) -> Snapshot:
-        """Return the state as of now; costs a pass over the customers' segment numbers."""
+        """Return the state as of now; costs a pass over the customers' memberships."""
         engine, model = self._engine, self._engine.versions.model
         return Snapshot(
             customers=sum(engine.customers(number) for number in engine.parts),
@@ -26,11 +26,11 @@ class WorkerStatus:
             dead_letters=self._counters.dead_letters,
             model_version=model.version if model else 0,
             broker=self._broker,
-            segments=self._segments(),
+            segments=[*self._behaviour(), *self._audiences()],
             changes=[_row(change) for change in reversed(self._counters.last_changes)],
         )
 
-    def _segments(self) -> list[SegmentRow]:
+    def _behaviour(self) -> list[SegmentRow]:
         model = self._engine.versions.model
         if model is None:
             return []
@@ -38,6 +38,16 @@ class WorkerStatus:
         return [
             SegmentRow(segment_set="behaviour", id=info.id, name=info.name, size=sizes.get(info.number, 0))
             for info in model.segments
+        ]
+
+    def _audiences(self) -> list[SegmentRow]:
+        rules = self._engine.versions.newest_rules
+        if rules is None:
+            return []
+        sizes = self._engine.audience_sizes()
+        return [
+            SegmentRow(segment_set="audience", id=one.id, name=one.name, size=sizes.get(one.id, 0))
+            for one in rules.definitions.audiences
         ]
 
 

@@ -118,6 +118,8 @@ class EngineMetrics:
             self._metrics.segment_size.clear()
             for number, size in sizes.items():
                 self._metrics.segment_size.labels("behaviour", f"b-{number}" if number else "none").set(size)
+            for name, size in engine.audience_sizes().items():
+                self._metrics.segment_size.labels("audience", name).set(size)
 
         self._metrics.before_page = refresh
 

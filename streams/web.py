@@ -113,7 +113,8 @@ def page(snapshot: Snapshot, health: Health) -> str:
         f"<style>{_STYLE}</style></head><body><h1>live-segments</h1>"
         "<p>Keeps every customer of a shop in the right segment, live: clicks, views and purchases in, "
         "one record for each change of segment out, with the reason.</p>"
-        f"{_state(snapshot, health)}{_segments(snapshot['segments'])}{_changes(snapshot['changes'])}"
+        f"{_state(snapshot, health)}{_segments(snapshot['segments'], 'behaviour', 'Behaviour segments')}"
+        f"{_segments(snapshot['segments'], 'audience', 'Audiences')}{_changes(snapshot['changes'])}"
         '<p><a href="/metrics">metrics</a> · <a href="/livez">alive?</a> · <a href="/readyz">ready?</a> · '
         f"version {escape(product_version())}</p></body></html>\n"
     )
@@ -145,16 +146,17 @@ def _state(snapshot: Snapshot, health: Health) -> str:
     return f"{problems}<h2>This worker</h2><table>{cells}</table>"
 
 
-def _segments(rows: Sequence[SegmentRow]) -> str:
+def _segments(everything: Sequence[SegmentRow], segment_set: str, title: str) -> str:
+    rows = [row for row in everything if row["segment_set"] == segment_set]
     if not rows:
-        return "<h2>Segments</h2><p>None yet.</p>"
+        return f"<h2>{title}</h2><p>None yet.</p>"
     cells = "".join(
-        f"<tr><td>{escape(row['segment_set'])}</td><td>{escape(row['id'])}</td><td>{escape(row['name'])}</td>"
+        f"<tr><td>{escape(row['id'])}</td><td>{escape(row['name'])}</td>"
         f'<td class="n">{_number(row["size"])}</td></tr>'
         for row in rows
     )
-    head = '<tr><th>set</th><th>id</th><th>name</th><th class="n">customers here</th></tr>'
-    return f"<h2>Segments</h2><table>{head}{cells}</table>"
+    head = '<tr><th>id</th><th>name</th><th class="n">customers here</th></tr>'
+    return f"<h2>{title}</h2><table>{head}{cells}</table>"
 
 
 def _changes(rows: Sequence[ChangeRow]) -> str:

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from streams.health import Health
 from streams.metrics import Metrics
-from streams.web import MAX_CHANGES, Snapshot, add_routes, register
+from streams.web import MAX_CHANGES, SegmentRow, Snapshot, add_routes, register
 
 
 class Shop:
@@ -107,6 +107,19 @@ def test_the_page_shows_state_and_segments() -> None:
     assert 'href="/metrics"' in text
 
 
+def test_behaviour_segments_and_audiences_are_tables_of_their_own() -> None:
+    """A customer is in one behaviour segment, and in any number of audiences: their sizes are told apart."""
+    shop = Shop()
+    audience = SegmentRow(segment_set="audience", id="loyal", name="Loyal ones", size=77)
+    shop.state["segments"] = [*shop.state["segments"], audience]
+
+    [(_, text)] = get("/", health=ready_health(), shop=shop)
+
+    behaviour, rest = text.split("<h2>Behaviour segments</h2>")[1].split("<h2>Audiences</h2>")
+    assert ("1,200" in behaviour, "Loyal ones" in behaviour) == (True, False)
+    assert ("1,200" in rest, "77" in rest) == (False, True)
+
+
 def test_the_page_escapes_what_comes_from_outside() -> None:
     """Names of segments and reasons hold text from events: it is shown, never run."""
     shop = Shop()
@@ -154,7 +167,7 @@ def test_the_page_before_anything_happened() -> None:
 
     [(_, text)] = get("/", shop=shop)
 
-    assert text.count("None yet.") == 2
+    assert text.count("None yet.") == 3
     assert "none yet: too few customers have been seen" in text
     assert "has not joined the consumer group yet" in text
     assert "does not answer" in text
