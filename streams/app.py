@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import faust
+import msgspec
 
 from streams.agents import declare_agents
 from streams.clock import Clock
@@ -17,9 +18,11 @@ from streams.merge_part import MergePart
 from streams.model_log import ModelLog
 from streams.settings import Settings
 from streams.telemetry import Telemetry
+from streams.transport.assignor import Assignor
 from streams.transport.failstop import fail_stop
 from streams.transport.ownership import Ownership
 from streams.transport.ports import EnginePort, MergePort
+from streams.transport.sharing import Member
 from streams.transport.watchdog import Watchdog
 
 ADVANCE_S = 0.5
@@ -60,11 +63,21 @@ def create_app(settings: Settings, clock: Clock, parts: Parts) -> Any:
         app.merge_part = MergePart(
             settings, parts.merger, clock, telemetry, transactions=parts.transactions, fail_stop=parts.stop_at
         )
+    app.delta_topic = settings.topic_prefix + "model-deltas"
+    app.member = lambda: _member(app)
     declare_agents(app)
     _declare_timers(app, settings, telemetry, parts)
     if parts.web is not None:
         parts.web(app)
     return app
+
+
+def _member(app: Any) -> Member:
+    """Return what this worker says of itself when it joins the group."""
+    merge = app.merge_part
+    return msgspec.structs.replace(
+        app.ownership.member(), merger=merge is not None and merge.life is not None
+    )
 
 
 def _configuration(settings: Settings, *, web: bool) -> dict[str, Any]:
@@ -73,6 +86,7 @@ def _configuration(settings: Settings, *, web: bool) -> dict[str, Any]:
     return {
         "broker": ";".join(f"chunk://{broker.strip()}" for broker in brokers),
         "store": "memory://",
+        "PartitionAssignor": Assignor,
         "datadir": str(Path(tempfile.gettempdir()) / "live-segments-faust"),  # made, and never used
         "broker_session_timeout": settings.session_timeout_ms / 1000,
         "broker_heartbeat_interval": HEARTBEAT_S,

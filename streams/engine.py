@@ -31,7 +31,7 @@ from streams.observer import NO_OBSERVER, EngineObserver
 from streams.outbox import take
 from streams.partition import NOWHERE, Partition, deliver
 from streams.records import INPUT_TOPICS, Batch, RawBatch
-from streams.restoring import restore
+from streams.restoring import finish, restore
 from streams.rules import EngineRules
 from streams.stages import StageClock
 from streams.sweeper import Sweeper
@@ -81,7 +81,24 @@ class Engine:
         Raises:
             LiveSegmentsError: the changelog was written in another format.
         """
-        restore(self.parts[partition], self.slab, self.versions, keys, values)
+        part = self.parts[partition]
+        part.restoring = True
+        restore(part, self.slab, keys, values)
+
+    def knows(self, partition: int) -> bool:
+        """Return whether the model and the definitions that a restored state was made with have been offered.
+
+        Somebody else may have adopted them a moment ago, before they came here.
+        """
+        meta, versions = self.parts[partition].meta, self.versions
+        return meta is None or (
+            meta.model_version <= versions.seen_model
+            and meta.definitions_version <= versions.seen_definitions
+        )
+
+    def restored(self, partition: int) -> None:
+        """End a restore: what was read is all there is. `opened` does it too."""
+        finish(self.parts[partition], self.versions)
 
     def opened(self, partition: int, positions: dict[int, int]) -> None:
         """Check the restored state against the committed offsets, topic index to next offset.
@@ -91,6 +108,7 @@ class Engine:
         Raises:
             LiveSegmentsError: the state was made from other records than the group has committed.
         """
+        self.restored(partition)
         restored = self.parts[partition].positions
         for topic, offset in positions.items():
             known = restored[topic] if restored[topic] != NOWHERE else 0
@@ -360,6 +378,8 @@ class Engine:
         """Return the number of customers by number of their behaviour segment, 0 for none."""
         sizes: dict[int, int] = {}
         for part in self.parts.values():
+            if part.restoring:
+                continue
             rows = np.fromiter(part.index.values(), np.intp, len(part.index))
             numbers, counts = np.unique(self.slab.rows["behaviour"][rows], return_counts=True)
             for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):

@@ -86,6 +86,7 @@ def explain(settings: Settings, reader: Reader, clock: Clock, customer: str) -> 
     ]
     engine.open(number)
     engine.restore(number, [key for key, _ in rows], [value for _, value in rows])
+    engine.restored(number)
     part = engine.parts[number]
     if key not in part.index:
         return None

@@ -282,6 +282,13 @@ class Metrics:
             "several an hour without deployments: workers are killed or miss heartbeats (CPU, timeout)",
         ),
     ]
+    standby_partitions: Annotated[
+        Gauge,
+        _What(
+            "with each assignment: partitions whose state is read here while others still own them",
+            "above 0 for minutes: a move does not end; look for `standing by` in the log and at the broker",
+        ),
+    ]
     build_info: Annotated[
         Gauge,
         _What("never: 1, with the versions as labels", "compare workers in a rollout", ("version", "python")),

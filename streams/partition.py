@@ -13,6 +13,7 @@ from models.clusterer import Accumulator, Model
 from models.events import I64
 from models.names import Names
 from streams.codec.changes import Change
+from streams.codec.profile_rows import Meta
 from streams.ledger import Entry, Ledger
 from streams.records import CUSTOMERS, INPUT_TOPICS, RawBatch, Record
 from streams.sweep import Sweep
@@ -66,6 +67,10 @@ class Partition:
     changed: dict[bytes, Held] = field(default_factory=dict)
     """Last change of each customer since the last commit."""
     dead_letters: list[Record] = field(default_factory=list)
+    meta: Meta | None = None
+    """The last meta row read, until the restore is done."""
+    restoring: bool = False
+    """It is being read from the changelog, and may be somebody else's."""
 
     @property
     def counted(self) -> int:

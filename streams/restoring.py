@@ -23,7 +23,6 @@ _Blocks = dict[bytes, bytes]
 def restore(
     part: Partition,
     slab: Slab,
-    known: Versions,
     keys: Sequence[bytes],
     values: Sequence[bytes | None],
 ) -> None:
@@ -34,7 +33,6 @@ def restore(
     Args:
         part: changed in place.
         slab: takes the rows.
-        known: the versions of models and definitions.
         keys: of the records.
         values: of the records; None deletes.
 
@@ -53,7 +51,7 @@ def restore(
         elif kind == _COLD:
             cold[key] = value
         else:
-            _other(part, key, value, known)
+            _other(part, key, value)
     _put(part, slab, hot, cold)
 
 
@@ -85,7 +83,7 @@ def _delete(part: Partition, slab: Slab, key: bytes) -> None:
         slab.bytes[row, HOT_BYTES:] = 0
 
 
-def _other(part: Partition, key: bytes, value: bytes, known: Versions) -> None:
+def _other(part: Partition, key: bytes, value: bytes) -> None:
     """Apply a record that is no block of a customer."""
     prefix = key[:1]
     if prefix == codec.NAME_PREFIX:
@@ -94,10 +92,20 @@ def _other(part: Partition, key: bytes, value: bytes, known: Versions) -> None:
     elif prefix == codec.ERASED_PREFIX:
         part.erased[key[1:]] = codec.decode_erased(value)
     elif key == codec.META_KEY:
-        _meta(part, codec.decode_meta(value), known)
+        part.meta = codec.decode_meta(value)
 
 
-def _meta(part: Partition, meta: codec.Meta, known: Versions) -> None:
+def finish(part: Partition, known: Versions) -> None:
+    """End a restore: take over what the last meta row says, if there is one.
+
+    Args:
+        part: changed in place.
+        known: the versions of models and definitions; those that the row names are among them, unless
+            they are too old.
+    """
+    meta, part.meta, part.restoring = part.meta, None, False
+    if meta is None:
+        return
     part.stream_ms, part.anchor_ms, part.tick_ms = meta.stream_ms, meta.anchor_ms, meta.tick_ms
     part.positions = [meta.positions.get(topic, NOWHERE) for topic in INPUT_TOPICS]
     outcomes = (meta.counted, meta.dead, meta.duplicates, meta.erased)

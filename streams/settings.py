@@ -181,6 +181,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         _meta("after this silence a worker's partitions go to the others", ge=6_000, le=300_000),
     ] = 10_000
+    handover_timeout_ms: Annotated[
+        int,
+        _meta(
+            "a worker that is told to stop waits so long for others to take over; 0 = stops at once",
+            ge=0,
+            le=600_000,
+        ),
+    ] = 15_000
     web_bind: Annotated[
         str, _meta("address the worker's page listens on", allowed="an IP address or host name")
     ] = "127.0.0.1"

@@ -60,6 +60,7 @@ def partitions(settings: Settings, reader: Reader, clock: Clock) -> Iterator[Eng
             keys.append(row.key)
             values.append(row.value)
         engine.restore(number, keys, values)
+        engine.restored(number)
         del keys, values
         yield engine
         engine.close(number)

@@ -21,7 +21,7 @@ class WorkerStatus:
         """Return the state as of now; costs a pass over the customers' memberships."""
         engine, model = self._engine, self._engine.versions.model
         return Snapshot(
-            customers=sum(engine.customers(number) for number in engine.parts),
+            customers=sum(len(part.index) for part in engine.parts.values() if not part.restoring),
             events=self._counters.processed,
             dead_letters=self._counters.dead_letters,
             model_version=model.version if model else 0,

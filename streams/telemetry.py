@@ -74,6 +74,10 @@ class Telemetry:
         self.metrics.rebalances_total.inc()
         self.health.on_assigned(partitions)
 
+    def on_standby(self, partitions: int) -> None:
+        """This worker stands by for so many partitions."""
+        self.metrics.standby_partitions.set(partitions)
+
     def on_broker(self, up: bool) -> None:
         """The broker answered, or did not."""
         self.health.on_broker(up)

@@ -29,6 +29,9 @@ class Versions:
     models: dict[int, Model] = field(default_factory=dict)
     rules: dict[int, Rules] = field(default_factory=dict)
     columns: dict[str, Column] = field(default_factory=catalogue)
+    seen_model: int = 0
+    """Newest version offered, whether this program can use it or not; the same for definitions below."""
+    seen_definitions: int = 0
 
     def offer(self, data: bytes) -> None:
         """Take note of a record of the model log.
@@ -39,11 +42,13 @@ class Versions:
         """
         if is_definitions(data):
             definitions = Definitions.from_bytes(data)
+            self.seen_definitions = max(self.seen_definitions, definitions.version)
             if definitions.version not in self.rules:
                 self.rules[definitions.version] = Rules(definitions, self.columns)
                 _forget(self.rules)
             return
         model = Model.from_bytes(data)
+        self.seen_model = max(self.seen_model, model.version)
         if model.features == FEATURE_NAMES:
             self.models[model.version] = model
             _forget(self.models)

@@ -95,10 +95,14 @@ async def serve(settings: Settings, clock: Clock, make_parts: MakeParts, stdin: 
     Raises:
         LiveSegmentsError: the worker must not run like this; nothing was started.
     """
-    stop = asyncio.Event()
+    stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def told_to_stop() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told_to_stop)
     if stdin is not None:
         loop.add_reader(stdin, _stop_at_end, loop, stdin, stop)
     found = await wait_for_broker(settings, stop)
@@ -109,12 +113,19 @@ async def serve(settings: Settings, clock: Clock, make_parts: MakeParts, stdin: 
         log.warning("the embedded broker has no transactions: at least once, changes may be sent twice")
     settings = msgspec.structs.replace(settings, web_port=free_port(settings))
     app = create_app(settings, clock, make_parts(settings, not found.embedded))
-    await _run(app, stop)
+    await _run(app, stop, hurry, settings.handover_timeout_ms / 1000)
     return int(ExitCode.DONE)
 
 
-async def _run(app: Any, stop: asyncio.Event) -> None:
-    """Start the app and stop it in good order; a crash of the app ends the process."""
+async def _run(app: Any, stop: asyncio.Event, hurry: asyncio.Event, handover_s: float) -> None:
+    """Start the app and stop it in good order; a crash of the app ends the process.
+
+    Args:
+        app: not started.
+        stop: ends it, when others have taken over.
+        hurry: ends it without waiting for them.
+        handover_s: how long it waits for them at most.
+    """
     gc.freeze()  # nothing loaded so far is garbage: it need not be looked at again
     starting = asyncio.ensure_future(app.start())
     ends = [asyncio.ensure_future(wait()) for wait in (stop.wait, app._crashed.wait)]  # noqa: SLF001 - no public way
@@ -122,6 +133,10 @@ async def _run(app: Any, stop: asyncio.Event) -> None:
     if starting in done and starting.exception() is None:
         log.info("worker started")
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if not ends[1].done():
+            relieved = asyncio.ensure_future(app.ownership.hand_over(handover_s))
+            ends += [relieved, asyncio.ensure_future(hurry.wait())]
+            await asyncio.wait(ends[1:], return_when=asyncio.FIRST_COMPLETED)
     for end in ends:
         end.cancel()
     error = app.crash_reason or (starting.exception() if starting.done() else None)

@@ -32,6 +32,10 @@ class Variant:
     """The transactional id depends on the worker."""
     torn_commit: bool = False
     """What is written is taken a step after the offsets."""
+    takes_as_is: bool = False
+    """Who stood by takes over with what it has read before the fence."""
+    reads_open: bool = False
+    """Who stands by reads what is not committed, too."""
 
 
 class CommitError(Exception):
@@ -70,6 +74,15 @@ class Engine:
     rows: dict[Row, int] = field(default_factory=dict)
     """Not committed."""
     outputs: list[Row] = field(default_factory=list)
+
+
+@dataclass
+class Replica:
+    """What a worker that stands by has read of a changelog."""
+
+    state: Engine = field(default_factory=Engine)
+    at: int = 0
+    """Transactions of the log that it is past."""
 
 
 @dataclass

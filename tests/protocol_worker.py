@@ -22,6 +22,7 @@ from tests.protocol_parts import (
     ModelPart,
     Piece,
     Place,
+    Replica,
     Task,
     Variant,
     reordered,
@@ -38,6 +39,7 @@ class Worker:
         self.kafka, self.name, self.variant = kafka, name, variant
         self.share: Share[ModelPart] = Share()
         self.engine: dict[int, Engine] = {}
+        self.replicas: dict[int, Replica] = {}
         self.client: dict[Place, Fetching] = {}
         self.fetched: dict[Place, tuple[Fetching, int, int]] = {}
         self.queue: list[Piece] = []
@@ -209,16 +211,31 @@ class Worker:
         part.producer = name, epoch
 
     def _restore(self, part: ModelPart) -> Task:
-        state = self.engine[part.number] = Engine()
+        replica = self.replicas.pop(part.number, None) or Replica()
+        state = self.engine[part.number] = replica.state
         yield
+        if self.variant.takes_as_is and replica.at:
+            return
         while not self.kafka.stable(part.number):
             yield
-        log = list(self.kafka.logs[part.number])
+        log = self.kafka.logs[part.number][replica.at :]
         for piece in (log[: len(log) // 2], log[len(log) // 2 :]):
             for transaction in piece:
                 if transaction.committed:
                     state.counts.update(transaction.rows)
             yield
+
+    def stand_by(self, number: int) -> None:
+        """Read what is committed of a partition that others own, as far as that is known."""
+        if number in self.share.parts:
+            return
+        replica = self.replicas.setdefault(number, Replica())
+        for transaction in self.kafka.logs[number][replica.at :]:
+            if "log" in transaction.unmarked and not self.variant.reads_open:
+                break
+            if transaction.committed or self.variant.reads_open:
+                replica.state.counts.update(transaction.rows)
+            replica.at += 1
 
     def _seek_and_activate(self, part: ModelPart) -> Task:
         mine = [(topic, part.number) for topic in range(TOPICS)]

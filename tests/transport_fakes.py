@@ -16,10 +16,15 @@ from streams.transport import performer as module
 from streams.transport.alignment import Fetched
 from streams.transport.chunk import Chunk
 from streams.transport.ownership import Ownership
-from streams.transport.ports import NullObserver
+from streams.transport.ports import EnginePort, NullObserver
 from tests.kafka.counting import CountingEngine
 
 ALL = [TopicPartition(topic, partition) for topic in INPUT_TOPICS for partition in (0, 1)]
+
+
+def topic_partitions(*numbers: int) -> list[TopicPartition]:
+    """Return those of all inputs."""
+    return [TopicPartition(topic, number) for topic in INPUT_TOPICS for number in numbers]
 
 
 class Stopped(BaseException):
@@ -73,6 +78,7 @@ class FakeConsumer:
     def __init__(self) -> None:
         self.offsets: dict[TopicPartition, int] = {}
         self.sought: list[dict[TopicPartition, int]] = []
+        self.rejoined = 0
 
     def start_at(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Note the seek."""
@@ -83,10 +89,37 @@ class FakeConsumer:
         """Return the offsets."""
         return {tp: self.offsets.get(tp, 0) for tp in partitions}
 
+    def rejoin(self) -> None:
+        """Note that a rebalance is wanted."""
+        self.rejoined += 1
+
     @property
     def plain_commit(self) -> Callable[[Any], Awaitable[None]]:
         """Not used here."""
         raise NotImplementedError
+
+
+class FakeReplica:
+    """Restores nothing."""
+
+    def __init__(self, settings: Settings, engine: EnginePort, partition: int, *, transactions: bool) -> None:
+        self._engine, self._partition = engine, partition
+        assert settings
+        assert transactions
+        self.records = 0
+        self.reads = False
+
+    async def start(self) -> None:
+        """Begin with an empty state."""
+        self._engine.open(self._partition)
+
+    async def complete(self, progress: Callable[[int, int], None]) -> int:
+        """Read nothing."""
+        progress(0, 0)
+        return 0
+
+    async def close(self) -> None:
+        """Do nothing."""
 
 
 class World:
@@ -108,7 +141,7 @@ class World:
         self.ownership.performer.consumer = self.consumer
         self.ownership.ready_to_open.set()
         monkeypatch.setattr(self.ownership.performer, "new_transactor", self.new_transactor)
-        monkeypatch.setattr(module, "restore", self.restore)
+        monkeypatch.setattr(module, "Replica", FakeReplica)
 
     def fail_stop(self, error: BaseException) -> NoReturn:
         """Note the end."""
@@ -119,10 +152,6 @@ class World:
         """Return a fresh fake."""
         self.transactors[number] = FakeTransactor()
         return self.transactors[number]
-
-    async def restore(self, *_: object, **__: object) -> int:
-        """Restore nothing."""
-        return 0
 
     async def assigned(self, partitions: list[TopicPartition]) -> None:
         """Assign and wait until all parts are active."""

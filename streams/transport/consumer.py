@@ -17,6 +17,7 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 
+from streams.transport.assignor import Assignor
 from streams.transport.clients import connection
 from streams.transport.collector import Collector
 from streams.transport.ownership import Ownership
@@ -45,7 +46,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:  # noqa: ARG002 - Faust's signature
         conf = self.app.conf
         # Without tables Faust takes RoundRobin, which spreads the topics of a partition number over workers.
-        self._assignor = self.app.assignor
+        self._assignor: Assignor = self.app.assignor
         ownership: Ownership = self.app.ownership
         return aiokafka.AIOKafkaConsumer(
             **connection(ownership.settings),
@@ -114,6 +115,10 @@ class Consumer(driver.Consumer):
         """Commit offsets outside of a transaction."""
         return self.client.commit
 
+    def rejoin(self) -> None:
+        """Ask the group for a rebalance: what this member says of itself has changed."""
+        self.client._coordinator.request_rejoin()  # noqa: SLF001 - there is no public way
+
     # ---- rebalances ----------------------------------------------------------------------------------
     # aiokafka and Faust only log what these callbacks raise, and the worker would live on: fail-stop.
     async def on_partitions_revoked(self, revoked: Any) -> None:
@@ -148,6 +153,7 @@ class Consumer(driver.Consumer):
             merge.assign(owned=merge.source in assigned)
         inputs = [tp for tp in assigned if merge is None or tp != merge.source]
         self.ownership.assign(inputs, self.client._coordinator.generation)  # noqa: SLF001 - Faust hands on -1
+        self.ownership.stand_by(self.app.assignor.portion)
 
     async def wait_empty(self) -> None:
         """Commit everything that is processed: Faust calls it at a revoke and at the end."""

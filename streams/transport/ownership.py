@@ -25,6 +25,8 @@ from streams.transport.part import OutOfStepError, Part
 from streams.transport.performer import Performer, follow
 from streams.transport.ports import EnginePort, Observer
 from streams.transport.protocol import FencedError, Share, Step
+from streams.transport.sharing import Member, Portion
+from streams.transport.standby import Standbys
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,8 @@ FLUSH_TIMEOUT_S = 25.0
 """Bounds the commits at a revoke; the group gives us 60 s."""
 FENCED_GRACE_S = 3.0
 """A fenced partition that is not taken from us within this time, some heartbeats, is opened again."""
+SETTLE_S = 1.0
+"""Least time between two rebalances of a move: the partitions get on with their work in between."""
 
 
 class Ownership:
@@ -62,13 +66,22 @@ class Ownership:
         self.clock = clock
         self.stages = StageClock(observer.on_stage)
         self.topics = INPUT_TOPICS
-        self.performer = Performer(settings, engine, clock, observer, transactions=transactions)
+        self.standbys = Standbys(settings, engine, transactions=transactions, fail_stop=fail_stop)
+        self.performer = Performer(
+            settings, engine, clock, observer, self.standbys, transactions=transactions
+        )
         self.ready_to_open = self.performer.ready_to_open
         self.share: Share[Part] = Share()
         self._background: set[asyncio.Task[None]] = set()
         self._guards: set[asyncio.Task[None]] = set()
         self._reopened: set[tuple[int, int]] = set()
         """Number and generation of parts that were opened again after they were fenced."""
+        self._asking: asyncio.Task[None] | None = None
+        self._told = asyncio.Event()
+        """Set when the group has told what this worker gets."""
+        self._others = 0
+        """Members that could take over from this one."""
+        self._leaving = False
 
     @property
     def parts(self) -> dict[int, Part]:
@@ -120,6 +133,63 @@ class Ownership:
         for _, part in sorted(self.parts.items()):
             self._spawn(self._bring_up(part, self.share.claim(part)), part.tasks)
 
+    # ---- moving partitions while they work -----------------------------------------------------------
+    def member(self) -> Member:
+        """Return what this worker says of itself when it joins the group."""
+        owned = frozenset(number for number, part in self.parts.items() if part.opened)
+        return Member(
+            owned=owned,
+            near=self.standbys.near() | (self.parts.keys() - owned),
+            leaving=self._leaving,
+            generation=self.share.group_generation,
+        )
+
+    def stand_by(self, portion: Portion) -> None:
+        """Read what others own and this worker shall have next, and ask for it when it is near.
+
+        Call it after `assign`.
+        """
+        self._others = portion.others
+        self._told.set()
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+        self.standbys.keep(portion.standby, self.parts)
+        self.observer.on_standby(len(portion.standby))
+        if portion.standby:
+            self._asking = self._spawn(self._ask_for(portion.standby), self._guards)
+
+    async def _ask_for(self, numbers: frozenset[int]) -> None:
+        generation = self.share.generation
+        await asyncio.sleep(SETTLE_S)
+        await self.standbys.wait_near(numbers)
+        if generation == self.share.generation:  # else a rebalance is under way, which says so too
+            log.info("partitions %s: the state is here, asking for them", sorted(numbers))
+            self.performer.consumer.rejoin()
+
+    async def hand_over(self, timeout_s: float) -> None:
+        """Let others stand by for what this worker has, and take it over, before it stops.
+
+        Args:
+            timeout_s: who has not been relieved by then stops nevertheless; the others restore then.
+        """
+        if not self._others or not self.share.assigned:
+            return
+        log.info("handing over partitions %s", sorted(self.share.assigned))
+        self._leaving = True
+        self._told.clear()
+        self.performer.consumer.rejoin()
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    await self._told.wait()
+                    self._told.clear()
+                    if not self._others or not self.share.assigned:
+                        break
+                await asyncio.sleep(SETTLE_S)  # leaving is a rebalance again
+        except TimeoutError:
+            log.warning("nobody took over partitions %s in time", sorted(self.share.assigned))
+
     async def _bring_up(self, part: Part, claimed: Callable[[], bool]) -> None:
         async with part.opening:
             try:
@@ -157,6 +227,7 @@ class Ownership:
             self.close(part)
         for guard in self._guards:
             guard.cancel()
+        await self.standbys.close_all()
         if self._background:
             await asyncio.wait(self._background, timeout=5)
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from aiokafka import TopicPartition
 
 from streams.clock import Clock
+from streams.errors import LiveSegmentsError
 from streams.records import INPUT_TOPICS
 from streams.settings import Settings
 from streams.transport import protocol
@@ -18,13 +19,16 @@ from streams.transport.clients import is_fenced
 from streams.transport.part import OutOfStepError, Part
 from streams.transport.ports import EnginePort, Observer
 from streams.transport.protocol import FencedError, Life, Step, Steps
-from streams.transport.restore import restore
+from streams.transport.restore import Replica
+from streams.transport.standby import Standbys
 from streams.transport.transactions import PlainCommit, PlainWriter, Transactor
 
 log = logging.getLogger(__name__)
 
 RESTORES_AT_ONCE = 4
 PAUSE_S = 0.05
+KNOWN_WAIT_S = 20.0
+"""A model that a former owner has adopted is committed: it comes within some milliseconds."""
 
 P = TypeVar("P", bound=Life)
 
@@ -72,20 +76,37 @@ class ConsumerPort(Protocol):
         ...
 
 
+class GroupPort(ConsumerPort, Protocol):
+    """What a member of the group needs beside."""
+
+    def rejoin(self) -> None:
+        """Ask the group for a rebalance."""
+        ...
+
+
 class Performer:
     """Carries out the steps that concern one part alone; lives in one event loop."""
 
     def __init__(
-        self, settings: Settings, engine: EnginePort, clock: Clock, observer: Observer, *, transactions: bool
+        self,
+        settings: Settings,
+        engine: EnginePort,
+        clock: Clock,
+        observer: Observer,
+        standbys: Standbys,
+        *,
+        transactions: bool,
     ) -> None:
-        self.consumer: ConsumerPort
+        self.consumer: GroupPort
         self.ready_to_open = asyncio.Event()
         """Set when the engine has what it needs beside its changelog: the newest models."""
         self._settings = settings
         self._engine = engine
         self._clock = clock
         self._observer = observer
+        self._standbys = standbys
         self._transactions = transactions
+        self._closing: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(RESTORES_AT_ONCE)
 
     async def perform(self, part: Part, step: Step) -> Any:  # noqa: C901 - a case for each step
@@ -99,8 +120,9 @@ class Performer:
         match step:
             case protocol.Turn():
                 await self.ready_to_open.wait()
-                await self._turns.acquire()
-                part.has_turn = True
+                if not self._standbys.has(part.number):  # what is near opens at once
+                    await self._turns.acquire()
+                    part.has_turn = True
             case protocol.Fence():
                 await self._fence(part)
             case protocol.Restore():
@@ -139,17 +161,40 @@ class Performer:
     async def _restore(self, part: Part) -> None:
         started = time.monotonic()
         self._observer.on_state(part.number, "restoring")
+        replica = self._standbys.take(part.number)
         part.in_engine = True
-        self._engine.open(part.number)
-        rows = await restore(
-            self._settings,
-            self._engine,
+        if replica is None:
+            replica = Replica(self._settings, self._engine, part.number, transactions=self._transactions)
+        try:
+            if not replica.reads:
+                await replica.start()
+            read = await replica.complete(
+                lambda read, total: self._observer.on_restore(part.number, read, total)
+            )
+        finally:
+            closing = asyncio.get_running_loop().create_task(replica.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        await self._until_known(part)
+        took_s = time.monotonic() - started
+        log.info(
+            "partition %d: restored %d rows in %.2f s, %d of them now",
             part.number,
-            transactions=self._transactions,
-            wanted=lambda: part.state is not protocol.State.CLOSED,
-            progress=lambda read, total: self._observer.on_restore(part.number, read, total),
+            replica.records,
+            took_s,
+            read,
         )
-        log.info("partition %d: restored %d rows in %.2f s", part.number, rows, time.monotonic() - started)
+
+    async def _until_known(self, part: Part) -> None:
+        """Wait for the model that the state was made with: the log of models is read on its own."""
+        deadline = time.monotonic() + KNOWN_WAIT_S
+        while not self._engine.knows(part.number):
+            if time.monotonic() > deadline:
+                raise LiveSegmentsError(
+                    f"partition {part.number}: its state was made with a model or definitions that the "
+                    "models topic does not have: was it reset? Use a new LIVE_SEGMENTS_APP_ID to begin anew"
+                )
+            await asyncio.sleep(PAUSE_S)
 
     def new_transactor(self, number: int) -> Transactor:
         """Return a producer under the id of the partition, whoever asks; it is not started."""

@@ -23,6 +23,10 @@ class EnginePort(Protocol):
         """Apply changelog records in their order; None deletes. Called many times."""
         ...
 
+    def knows(self, partition: int) -> bool:
+        """Return whether all models that the restored state refers to were offered; `opened` waits for it."""
+        ...
+
     def opened(self, partition: int, positions: dict[int, int]) -> None:
         """Take note that the restore is done; positions: next offset by topic index.
 
@@ -32,7 +36,7 @@ class EnginePort(Protocol):
         ...
 
     def close(self, partition: int) -> None:
-        """Drop everything that belongs to the partition."""
+        """Drop everything that belongs to the partition, if there is anything."""
         ...
 
     def process(self, raw: RawBatch) -> None:
@@ -114,6 +118,10 @@ class Observer(Protocol):
         """The group gave these partitions to this worker, and no others."""
         ...
 
+    def on_standby(self, partitions: int) -> None:
+        """This worker stands by for so many partitions that others own."""
+        ...
+
     def on_broker(self, up: bool) -> None:
         """The broker answered, or did not, when it was asked."""
         ...
@@ -143,6 +151,9 @@ class NullObserver:
         """Do nothing."""
 
     def on_assigned(self, partitions: set[int]) -> None:
+        """Do nothing."""
+
+    def on_standby(self, partitions: int) -> None:
         """Do nothing."""
 
     def on_broker(self, up: bool) -> None:

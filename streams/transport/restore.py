@@ -1,15 +1,16 @@
-"""Read a partition's changelog into the engine, as far as it is committed."""
+"""A copy of a partition's state, made from its changelog: before it is needed, or when it is."""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import time
 from collections.abc import Callable
 from typing import cast
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 
 from streams.settings import Settings
 from streams.transport import fetch
@@ -22,93 +23,150 @@ PIECE = 1_000
 """Records decoded and applied at once, or one batch if that has more; the event loop runs in between."""
 SAY_EVERY_S = 5.0
 """A restore that takes long says in the log how far it is."""
+STABLE_PAUSE_S = 0.02
+REQUEST_TIMEOUT_MS = 40_000
 Progress = Callable[[int, int], None]
 
 
-async def restore(
-    settings: Settings,
-    engine: EnginePort,
-    partition: int,
-    *,
-    transactions: bool,
-    progress: Progress,
-    wanted: Callable[[], bool] = lambda: True,
-) -> int:
-    """Read the changelog of one partition from its beginning to its end; returns the number of records.
+class Replica:
+    """Reads the changelog of one partition into the engine, from its beginning, and follows it.
 
-    Call it after fencing: then no transaction of a former owner is open, and the last stable offset
-    is the end of what there will ever be of the old state.
-
-    Args:
-        settings: where the changelog is.
-        engine: gets the records, in order.
-        partition: the partition number; `engine.open` was called.
-        transactions: wait until the last stable offset has reached the end.
-        progress: called with records read so far and about how many there are.
-        wanted: asked before each piece; nothing more is applied once it says no.
-
-    Raises:
-        KafkaError: the broker is lost.
+    All that is committed may be applied at any time: it can only become more. What is to be acted upon is
+    complete after `complete`, which has to come after the fence: then no transaction of a former owner
+    is open, and the end of the log is the end of what there will ever be of the old state.
     """
-    topic = TopicPartition(settings.topic_prefix + "profiles-changelog", partition)
-    reader = new_reader(settings, committed=transactions)
-    await reader.start()
-    try:
+
+    def __init__(self, settings: Settings, engine: EnginePort, partition: int, *, transactions: bool) -> None:
+        self.partition = partition
+        self.records = 0
+        """Read so far."""
+        self.near = asyncio.Event()
+        """It has been at the end of the log: what is missing is what came since."""
+        self._topic = TopicPartition(settings.topic_prefix + "profiles-changelog", partition)
+        self._reader = new_reader(settings, committed=transactions)
+        self._engine = engine
+        self._transactions = transactions
+        self._at = 0
+        self._moved = asyncio.Event()
+        """It has read on since somebody looked."""
+        self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Whether it has begun to read."""
+        return self._reading is not None
+
+    async def start(self) -> None:
+        """Begin with an empty state and read in the background.
+
+        Raises:
+            KafkaError: no broker answers.
+        """
+        self._engine.open(self.partition)
+        await self._reader.start()
         # assigned before, it would fetch from the beginning at once, and the seek would throw that away
-        begin, end = await _bounds(reader, topic, transactions=transactions)
-        reader.assign([topic])
-        reader.seek(topic, begin)
-        count, at = 0, begin
-        started = said = time.monotonic()
-        while at < end and wanted():
-            got = fetch.drain_compressed(reader, topic)
-            if got is None:
-                await fetch.wait_for_records(reader, 0.2)
-                continue
-            at = got.end
-            count += await _apply(engine, partition, got, wanted)
-            total = count + max(0, end - at)
-            progress(count, total)
+        await self._reader._client.set_topics([self._topic.topic])  # noqa: SLF001 - else its leader is not known
+        self._at = (await self._reader.beginning_offsets([self._topic]))[self._topic]
+        end = (await self._reader.end_offsets([self._topic]))[self._topic]
+        self._reader.assign([self._topic])
+        self._reader.seek(self._topic, self._at)
+        self._reading = asyncio.get_running_loop().create_task(self._read(end))
+
+    async def complete(self, progress: Progress) -> int:
+        """Read to the end of what is decided; call it after fencing. Returns the records read since.
+
+        Args:
+            progress: called with records read so far and about how many there are.
+
+        Raises:
+            KafkaError: the broker is lost.
+            LiveSegmentsError: the engine cannot read a record.
+        """
+        before, said = self.records, time.monotonic()
+        end = await self._stable_end()
+        while self._at < end:
+            self._moved.clear()
+            await self._until_moved()
+            total = self.records + max(0, end - self._at)
+            progress(self.records, total)
             if time.monotonic() - said >= SAY_EVERY_S:
                 said = time.monotonic()
-                log.info("partition %d: restored %d of about %d changelog records", partition, count, total)
-        took_s = time.monotonic() - started
-        log.info("partition %d: %d changelog records, %.0f/s", partition, count, count / max(took_s, 1e-3))
-        return count
-    finally:
-        await reader.stop()
+                log.info(
+                    "partition %d: restored %d of about %d changelog records",
+                    self.partition,
+                    self.records,
+                    total,
+                )
+        return self.records - before
 
+    async def failed(self) -> None:
+        """Wait for what ends the reading; raises it."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+            self._reading.result()
 
-async def _apply(engine: EnginePort, partition: int, got: fetch.Answer, wanted: Callable[[], bool]) -> int:
-    """Decode and apply an answer, piece by piece; returns the number of its records."""
-    keys: list[bytes] = []
-    values: list[bytes | None] = []
-    count = 0
-    for more_keys, more_values in got.pairs():
-        keys += cast("list[bytes]", more_keys)  # a compacted topic refuses records without key
-        values += more_values
-        if len(keys) >= PIECE:
-            engine.restore(partition, keys, values)
-            count += len(keys)
-            keys, values = [], []
-            await asyncio.sleep(0)
-            if not wanted():
-                return count
-    engine.restore(partition, keys, values)
-    return count + len(keys)
+    async def close(self) -> None:
+        """Read no more: nothing reaches the engine after the call."""
+        reading = self._reading
+        if reading is not None:
+            reading.cancel()
+            await asyncio.wait([reading])
+            if not reading.cancelled():
+                reading.exception()  # whoever waits for it has been told; nobody else needs to know
+        await self._reader.stop()
 
+    async def _until_moved(self) -> None:
+        """Wait until something was read; raises what ended the reading."""
+        if self._reading is None:
+            raise RuntimeError(f"the replica of partition {self.partition} was not started")
+        moved = asyncio.ensure_future(self._moved.wait())
+        try:
+            await asyncio.wait([moved, self._reading], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            moved.cancel()
+        if self._reading.done():
+            self._reading.result()
 
-async def _bounds(reader: AIOKafkaConsumer, topic: TopicPartition, *, transactions: bool) -> tuple[int, int]:
-    """Return the first and the end offset of what is committed, once nothing is undecided any more."""
-    await reader._client.set_topics([topic.topic])  # noqa: SLF001 - else its leader is not known
-    begin = (await reader.beginning_offsets([topic]))[topic]
-    if not transactions:
-        return begin, (await reader.end_offsets([topic]))[topic]
-    reader._fetcher._isolation_level = READ_UNCOMMITTED  # noqa: SLF001 - the high watermark is asked for so
-    high = (await reader.end_offsets([topic]))[topic]
-    reader._fetcher._isolation_level = READ_COMMITTED  # noqa: SLF001 - as above
-    while True:
-        stable = (await reader.end_offsets([topic]))[topic]
-        if stable >= high:
-            return begin, stable
-        await asyncio.sleep(0.02)
+    async def _read(self, end: int) -> None:
+        """Read for ever; near from the given end on."""
+        while True:
+            if self._at >= end:
+                self.near.set()
+            got = fetch.drain_compressed(self._reader, self._topic)
+            if got is None:
+                await fetch.wait_for_records(self._reader, 0.2)
+                continue
+            await self._apply(got)
+            self._at = got.end
+            self._moved.set()
+
+    async def _apply(self, got: fetch.Answer) -> None:
+        """Decode and apply an answer, piece by piece."""
+        keys: list[bytes] = []
+        values: list[bytes | None] = []
+        for more_keys, more_values in got.pairs():
+            keys += cast("list[bytes]", more_keys)  # a compacted topic refuses records without key
+            values += more_values
+            if len(keys) >= PIECE:
+                self._put(keys, values)
+                keys, values = [], []
+                self._moved.set()
+                await asyncio.sleep(0)
+        self._put(keys, values)
+
+    def _put(self, keys: list[bytes], values: list[bytes | None]) -> None:
+        self._engine.restore(self.partition, keys, values)
+        self.records += len(keys)
+
+    async def _stable_end(self) -> int:
+        """Return the end offset of what is committed, once nothing is undecided any more."""
+        if not self._transactions:
+            return int((await self._reader.end_offsets([self._topic]))[self._topic])
+        uncommitted = copy.copy(self._reader._fetcher)  # noqa: SLF001 - asks for the high watermark, fetches nothing
+        uncommitted._isolation_level = READ_UNCOMMITTED  # noqa: SLF001 - as above
+        high = (await uncommitted.end_offsets([self._topic], REQUEST_TIMEOUT_MS))[self._topic]
+        while True:
+            stable = (await self._reader.end_offsets([self._topic]))[self._topic]
+            if stable >= high:
+                return int(stable)
+            await asyncio.sleep(STABLE_PAUSE_S)

@@ -38,7 +38,7 @@ from streams.shop.simulation import simulate
 from streams.topics import create_topics
 from streams.transport.clients import connection
 from streams.transport.performer import RESTORES_AT_ONCE
-from streams.transport.restore import restore
+from streams.transport.restore import Replica
 from streams.transport.transactions import Transactor
 from streams.wiring import make_engine
 
@@ -165,8 +165,10 @@ async def open_all(settings: Settings, *, floor: bool) -> Engine:
                 transactor = Transactor(settings, f"{settings.app_id}-{number}")
                 await transactor.start()
                 stack.push_async_callback(transactor.stop)
-                engine.open(number)
-                await restore(settings, engine, number, transactions=True, progress=lambda *_: None)
+                replica = Replica(settings, engine, number, transactions=True)
+                stack.push_async_callback(replica.close)
+                await replica.start()
+                await replica.complete(lambda *_: None)
                 inputs = [TopicPartition(settings.topic_prefix + topic, number) for topic in INPUT_TOPICS]
                 positions = [await group.committed(tp) or 0 for tp in inputs]
                 if not floor:

@@ -23,6 +23,8 @@ class CountingEngine:
         self.outputs: dict[int, list[Record]] = {}
         self.fresh: dict[int, int] = {}
         self.models: list[bytes] = []
+        self.informed = True
+        """It has all models that its rows refer to."""
         self.advanced: dict[int, int] = {}
         self.order: list[tuple[int, int, int]] = []
 
@@ -40,6 +42,10 @@ class CountingEngine:
             else:
                 counts[key] = int(value)
 
+    def knows(self, partition: int) -> bool:
+        """Know all there is to know."""
+        return self.informed and partition in self.counts
+
     def opened(self, partition: int, positions: dict[int, int]) -> None:
         """Compare the counts with the positions."""
         total = sum(self.counts[partition].values())
@@ -48,7 +54,8 @@ class CountingEngine:
 
     def close(self, partition: int) -> None:
         """Forget."""
-        del self.counts[partition], self.touched[partition], self.outputs[partition], self.fresh[partition]
+        for held in (self.counts, self.touched, self.outputs, self.fresh):
+            held.pop(partition, None)
 
     def process(self, raw: RawBatch) -> None:
         """Count."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
@@ -115,4 +116,46 @@ def test_a_reader_of_uncommitted_records_sees_changes_that_were_never_made(
 
     assert {change["worker"] for change in changes(settings)} == {"b"}
     assert {change["worker"] for change in changes(settings, "read_uncommitted")} == {"a", "b"}
+    assert_exactly_once(settings, load)
+
+
+def test_a_partition_moves_only_when_its_next_owner_has_the_state(settings: Settings, tmp_path: Path) -> None:
+    """Both when a worker joins and when one leaves: hardly a row is left to restore, and nothing is lost."""
+    load = Load(settings)
+    with load.steadily(), Worker(settings, tmp_path / "a.log") as first:
+        first.says("restored", settings.partitions)
+        until(lambda: committed(settings) > 500, "progress")
+        with Worker(settings, tmp_path / "b.log") as second:
+            second.says("standing by", settings.partitions // 2)
+            second.says("restored", settings.partitions // 2)
+            assert first.stop() == ExitCode.DONE
+            assert "handing over" in first.log()
+            second.says("restored", settings.partitions)
+            log = second.log()
+            assert second.stop() == ExitCode.DONE
+            assert "handing over" not in second.log()
+    with Worker(settings, tmp_path / "c.log"):
+        load.wait_until_counted()
+
+    assert log.count("standing by") == settings.partitions
+    restored = re.findall(r"restored (\d+) rows in [0-9.]+ s, (\d+) of them now", log)
+    assert len(restored) == settings.partitions
+    assert sum(int(now) for _, now in restored) < sum(int(rows) for rows, _ in restored) / 2
+    assert_exactly_once(settings, load)
+
+
+def test_a_second_signal_ends_a_worker_that_waits_for_others(settings: Settings, tmp_path: Path) -> None:
+    load = Load(settings)
+    load.send(100)
+    with Worker(settings, tmp_path / "a.log") as first, Worker(settings, tmp_path / "b.log") as second:
+        first.says("restored", settings.partitions)
+        second.says("restored", settings.partitions // 2)
+        second.signal(signal.SIGSTOP)  # it cannot take over now
+        first.signal(signal.SIGTERM)
+        first.says("handing over")
+        first.signal(signal.SIGTERM)
+        assert first.wait() == ExitCode.DONE
+        second.signal(signal.SIGCONT)
+        load.wait_until_counted()
+
     assert_exactly_once(settings, load)

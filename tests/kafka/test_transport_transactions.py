@@ -15,7 +15,7 @@ from streams.records import Record
 from streams.settings import Settings
 from streams.transport import fetch
 from streams.transport.clients import is_fenced, new_reader
-from streams.transport.restore import restore
+from streams.transport.restore import Replica
 from streams.transport.transactions import Transactor
 from tests.kafka.counting import CountingEngine
 from tests.kafka.workers import committed, read
@@ -121,8 +121,10 @@ def test_a_restore_reads_what_is_committed_and_nothing_that_was_aborted(settings
         )
         await transactor.stop()
         engine = CountingEngine()
-        engine.open(0)
-        count = await restore(settings, engine, 0, transactions=True, progress=lambda _read, _total: None)
+        replica = Replica(settings, engine, 0, transactions=True)
+        await replica.start()
+        count = await replica.complete(lambda _read, _total: None)
+        await replica.close()
         return count, engine.counts[0]
 
     assert asyncio.run(scenario()) == (5, {b"k0": 1, b"k2": 5})

@@ -49,6 +49,7 @@ def restored(records: list[Record], piece: int) -> Engine:
         for start in range(0, len(log), piece):
             part = log[start : start + piece]
             engine.restore(partition, [r.key or b"" for r in part], [r.value for r in part])
+        engine.restored(partition)
     return engine
 
 

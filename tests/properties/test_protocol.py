@@ -262,6 +262,15 @@ class Deployment(RuleBasedStateMachine):
             self.join()
 
 
+class StandingBy(Deployment):
+    """The same, with workers that stand by for what others own."""
+
+    @rule(which=ANY, number=st.integers(0, PARTITIONS - 1))
+    def stand_by(self, which: int, number: int) -> None:
+        """Let a worker read on in the changelog of a partition that is not its own."""
+        self._worker(which).stand_by(number)
+
+
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the protocol give up early, so that this happens within a run."""
@@ -269,8 +278,11 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "FENCE_TRIES", 4)
 
 
-def test_whatever_happens_everything_is_counted_and_published_exactly_once() -> None:
-    run_state_machine_as_test(Deployment, settings=THOROUGH)
+@pytest.mark.parametrize("machine", [Deployment, StandingBy])
+def test_whatever_happens_everything_is_counted_and_published_exactly_once(
+    machine: type[Deployment],
+) -> None:
+    run_state_machine_as_test(machine, settings=THOROUGH)
 
 
 ABLATIONS = {
@@ -282,11 +294,22 @@ ABLATIONS = {
     "one transactional id for each partition": Variant(own_ids=True),
     "what is written and the offsets are of one moment": Variant(torn_commit=True),
 }
+OF_STANDBYS = {
+    "who stood by reads on after the fence": Variant(takes_as_is=True),
+    "who stands by reads what is committed": Variant(reads_open=True),
+}
 
 
-@pytest.mark.parametrize("variant", ABLATIONS.values(), ids=ABLATIONS.keys())
-def test_without_a_safeguard_a_run_is_found_that_breaks_something(variant: Variant) -> None:
-    machine = type("Weakened", (Deployment,), {"variant": variant})
+@pytest.mark.parametrize(
+    ("variant", "base"),
+    [(variant, Deployment) for variant in ABLATIONS.values()]
+    + [(variant, StandingBy) for variant in OF_STANDBYS.values()],
+    ids=[*ABLATIONS, *OF_STANDBYS],
+)
+def test_without_a_safeguard_a_run_is_found_that_breaks_something(
+    variant: Variant, base: type[Deployment]
+) -> None:
+    machine = type("Weakened", (base,), {"variant": variant})
 
     with pytest.raises((AssertionError, LiveSegmentsError)):
         run_state_machine_as_test(machine, settings=UNTIL_FOUND)

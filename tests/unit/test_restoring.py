@@ -8,10 +8,14 @@ import pytest
 
 from models.profiles import COLD_BYTES, HOT_BYTES, SCHEMA_VERSION
 from streams.codec import profile_rows as codec
+from streams.codec.hashing import partition_for
 from streams.engine import Engine
 from streams.errors import LiveSegmentsError
 from streams.ledger import Entry
-from tests.engine_runs import Driver, rows_of
+from streams.outbox import CHANGELOG
+from streams.records import CLICKS
+from tests.engine_runs import HOUR_MS, SETTINGS, Driver, definitions, record, rows_of, trained_model
+from tests.oracle.synthetic import START_MS
 
 HOT = codec.VERSION_BYTE + bytes(range(256)) * 2 + bytes(HOT_BYTES - 512)
 COLD = codec.VERSION_BYTE + b"c" * COLD_BYTES
@@ -21,6 +25,7 @@ def restored(*records: tuple[bytes, bytes | None]) -> Engine:
     """Return an engine whose partition 0 got these changelog records in one piece."""
     engine = Driver().engine
     engine.restore(0, [key for key, _ in records], [value for _, value in records])
+    engine.restored(0)
     return engine
 
 
@@ -110,3 +115,32 @@ def test_a_meta_row_from_before_accounts_by_input_goes_on() -> None:
     assert (part.counted, part.dead, part.duplicates, part.ignored) == (7, 2, 1, 0)
     assert part.ledger.total(Entry.DELIVERED) == 10
     assert engine.take(0, 0).records
+
+
+def test_a_state_made_with_a_model_that_has_not_come_yet_is_not_opened() -> None:
+    """The former owner adopted it a moment ago; the same for definitions."""
+    driver = Driver([trained_model(), definitions()])
+    partition = partition_for(b"ann", SETTINGS.partitions, SETTINGS.partitioner)
+    driver.feed([record(CLICKS, "ann", n, START_MS + n * HOUR_MS) for n in range(4)]).commit()
+    rows = [r for r in driver.written if r.topic == CHANGELOG and r.partition == partition]
+    late = Driver([]).engine
+    late.restore(partition, [r.key or b"" for r in rows], [r.value for r in rows])
+    informed = [late.knows(partition)]
+    for offered in (trained_model(), definitions()):
+        late.offer_model(offered)
+        informed.append(late.knows(partition))
+
+    assert informed == [False, False, True]
+    late.restored(partition)
+    assert late.parts[partition].model is not None
+
+
+def test_a_partition_that_is_only_stood_by_for_counts_for_its_owner() -> None:
+    """Its customers are in the changelog of another worker's partition: they are shown there."""
+    engine = Driver().engine
+    engine.restore(0, [b"hann"], [HOT])
+    before = engine.segment_sizes()
+    engine.restored(0)
+
+    assert sum(before.values()) == 0
+    assert sum(engine.segment_sizes().values()) == 1

@@ -78,3 +78,33 @@ def test_a_fenced_partition_is_dropped_and_the_others_go_on(world: World) -> Non
         await world.ownership.close_all()
 
     asyncio.run(scenario())
+
+
+def test_a_partition_waits_for_the_model_that_its_state_was_made_with(world: World) -> None:
+    """The former owner may have adopted it before it came here."""
+
+    async def scenario() -> None:
+        world.engine.informed = False
+        world.ownership.assign(ALL)
+        await until(lambda: len(world.transactors) == 2)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not world.ownership.active()
+        world.engine.informed = True
+        await until(lambda: len(world.ownership.active()) == 2)
+
+    asyncio.run(scenario())
+
+
+def test_a_model_that_never_comes_ends_the_worker_with_a_line_that_says_why(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.transport.performer.KNOWN_WAIT_S", 0.0)
+
+    async def scenario() -> None:
+        world.engine.informed = False
+        world.ownership.assign(ALL[:1] + ALL[2:3] + ALL[4:5] + ALL[6:7])
+        await until(lambda: bool(world.stopped))
+        assert "models topic does not have" in str(world.stopped[0])
+
+    asyncio.run(scenario())
