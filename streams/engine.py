@@ -25,11 +25,11 @@ from streams.codec.guards import PartitionerCheck, UnusableShare
 from streams.coding import to_columns
 from streams.deciding import Applied, Decider
 from streams.erasing import Eraser
-from streams.errors import LiveSegmentsError
+from streams.errors import LiveSegmentsError, StaleStateError
 from streams.ledger import Entry
 from streams.observer import NO_OBSERVER, EngineObserver
 from streams.outbox import take
-from streams.partition import NOWHERE, Partition, deliver
+from streams.partition import Partition, deliver
 from streams.records import INPUT_TOPICS, Batch, RawBatch
 from streams.restoring import finish, restore
 from streams.rules import EngineRules
@@ -106,15 +106,18 @@ class Engine:
         Where the two are not committed together the state may be ahead: `process` leaves out what it holds.
 
         Raises:
+            StaleStateError: the group has committed more than the state holds.
             LiveSegmentsError: the state was made from other records than the group has committed.
         """
         self.restored(partition)
         restored = self.parts[partition].positions
+        held = {topic: max(restored[topic], 0) for topic in positions}
+        stale = all(known <= positions[topic] for topic, known in held.items())
         for topic, offset in positions.items():
-            known = restored[topic] if restored[topic] != NOWHERE else 0
+            known = held[topic]
             fits = known == offset if self.rules.exactly_once else known >= offset
             if not fits:
-                raise LiveSegmentsError(
+                raise (StaleStateError if stale else LiveSegmentsError)(
                     f"partition {partition}: the state was made up to {INPUT_TOPICS[topic]} offset {known}, "
                     f"but the group has committed {offset}: was the group's offset or the changelog reset? "
                     "Reset both, or use a new LIVE_SEGMENTS_APP_ID"

@@ -55,6 +55,10 @@ class InterlockError(LiveSegmentsError):
     exit_code = ExitCode.INTERLOCK
 
 
+class StaleStateError(LiveSegmentsError):
+    """The group has committed records that a restored state does not hold, and none the other way round."""
+
+
 class InvariantError(LiveSegmentsError):
     """An invariant is broken: an input record was lost, doubled or never accounted for."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Hashable
 from dataclasses import replace
 from typing import Any
 
-from streams.errors import LiveSegmentsError
+from streams.errors import LiveSegmentsError, StaleStateError
 from streams.transport import protocol
 from streams.transport.protocol import FencedError, Share, State, Step, Steps
 from tests.protocol_kafka import TICK, TOPICS, Kafka, exactly, without_ticks
@@ -168,8 +168,10 @@ class Worker:
                 answer = list(self.kafka.offsets[part.number])
                 yield
             case protocol.Check():
-                if without_ticks(self.engine[part.number].counts) != exactly(part.positions):
-                    raise LiveSegmentsError("state and offsets contradict each other")
+                held, due = without_ticks(self.engine[part.number].counts), exactly(part.positions)
+                if held != due:
+                    stale = held.items() <= due.items()
+                    raise (StaleStateError if stale else LiveSegmentsError)("state and offsets differ")
             case protocol.ProveOwnership():
                 yield from self._write(part, Engine(), dict(enumerate(part.positions)))
             case protocol.SeekAndActivate():

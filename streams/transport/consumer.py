@@ -20,6 +20,7 @@ from faust.transport.drivers import aiokafka as driver
 from streams.transport.assignor import Assignor
 from streams.transport.clients import connection
 from streams.transport.collector import Collector
+from streams.transport.offsets import committed_offsets
 from streams.transport.ownership import Ownership
 
 log = logging.getLogger(__name__)
@@ -106,9 +107,7 @@ class Consumer(driver.Consumer):
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the group's committed offsets, 0 where there is none."""
-        asked = list(partitions)
-        found = await self.client._coordinator.fetch_committed_offsets(asked)  # noqa: SLF001 - asks for all at once
-        return {tp: max(0, found[tp].offset) if tp in found else 0 for tp in asked}
+        return await committed_offsets(self.client._coordinator, partitions)  # noqa: SLF001 - there is no public way
 
     @property
     def plain_commit(self) -> Callable[[dict[TopicPartition, OffsetAndMetadata]], Awaitable[None]]:

@@ -31,7 +31,8 @@ class EnginePort(Protocol):
         """Take note that the restore is done; positions: next offset by topic index.
 
         Raises:
-            LiveSegmentsError: the restored state contradicts the positions.
+            StaleStateError: the positions are beyond the restored state.
+            LiveSegmentsError: they contradict it.
         """
         ...
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from streams.errors import InvariantError, LiveSegmentsError
+from streams.errors import InvariantError, StaleStateError
 
 RETAINED_TRIES = 20
 """Times to ask for the offsets of a retained partition before it is opened anew; about a second."""
@@ -326,9 +326,10 @@ def _open(part: Life, claimed: Callable[[], bool]) -> Steps:
     part.restored(offsets)
     try:
         yield Check()
-    except LiveSegmentsError:
+    except StaleStateError:
         # A worker that was frozen between restore and reading sees offsets newer than its state: no
-        # contradiction, it is merely no longer the owner.
+        # contradiction, it is merely no longer the owner. Offsets that are older than the state are never
+        # written back: whatever made them so, they would be in force then.
         yield ProveOwnership()
         raise
 

@@ -60,6 +60,11 @@ class Transactor:
         except IllegalOperation:
             await _stored(sent)  # a batch has failed and ended the transaction: say why, it may be a fence
             raise
+        finally:
+            for (
+                future
+            ) in sent:  # asyncio reports exceptions that nobody asks for, when something else failed first
+                future.add_done_callback(_look_at)
         if offsets:  # an empty dict is refused
             stored = {tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
             await self._producer.send_offsets_to_transaction(stored, self._group)
@@ -130,6 +135,11 @@ class PlainWriter(Transactor):
 
     async def abort(self) -> None:
         """Do nothing: there is nothing to abort."""
+
+
+def _look_at(future: asyncio.Future[object]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 async def _stored(sent: Sequence[asyncio.Future[object]]) -> None:
