@@ -61,9 +61,7 @@ class Transactor:
             await _stored(sent)  # a batch has failed and ended the transaction: say why, it may be a fence
             raise
         finally:
-            for (
-                future
-            ) in sent:  # asyncio reports exceptions that nobody asks for, when something else failed first
+            for future in sent:
                 future.add_done_callback(_look_at)
         if offsets:  # an empty dict is refused
             stored = {tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
@@ -138,6 +136,7 @@ class PlainWriter(Transactor):
 
 
 def _look_at(future: asyncio.Future[object]) -> None:
+    """Ask for its exception: asyncio reports those that nobody has asked for."""
     if not future.cancelled():
         future.exception()
 
