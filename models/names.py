@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from models.value import SEGMENTS
+
 NAMESPACES = ("category", "brand", "channel", "device", "country", "city", "gender", "loyalty_tier")
 """Dictionaries of a partition; the position is the namespace's number in the changelog."""
 MAX_NAMES = 60_000
 """Names of one namespace and partition; further ones share the code OTHER."""
+RFM_SEGMENT = "rfm_segment"
+FIXED = {RFM_SEGMENT: SEGMENTS}
+"""Dictionaries that are the same everywhere and never grow: the code of a name is its place, from 1."""
 OTHER = 0xFFFF
 OTHER_NAME = "(other)"
 
@@ -16,6 +21,9 @@ class Names:
     def __init__(self) -> None:
         self._codes: dict[str, dict[str, int]] = {space: {} for space in NAMESPACES}
         self._names: dict[str, dict[int, str]] = {space: {OTHER: OTHER_NAME} for space in NAMESPACES}
+        for space, names in FIXED.items():
+            self._codes[space] = {name: code for code, name in enumerate(names, 1)}
+            self._names[space] = dict(enumerate(names, 1))
         self.fresh: list[tuple[str, int, str]] = []
         """(namespace, code, name) given since the list was last emptied."""
 
@@ -45,5 +53,5 @@ class Names:
         return self._names[space].get(int(code)) if code > 0 else None
 
     def all(self) -> list[tuple[str, int, str]]:
-        """Return (namespace, code, name) of all names."""
-        return [(space, code, name) for space, codes in self._codes.items() for name, code in codes.items()]
+        """Return (namespace, code, name) of all names that were given."""
+        return [(space, code, name) for space in NAMESPACES for name, code in self._codes[space].items()]

@@ -9,6 +9,7 @@ import numpy as np
 from models.profiles import Slab
 from streams.codec import profile_rows as rows_codec
 from streams.codec.changes import Change
+from streams.codec.hashing import keyed64_many
 from streams.codec.output_records import SegmentSet
 from streams.ledger import Entry
 from streams.observer import EngineObserver
@@ -42,6 +43,8 @@ class Eraser:
             at_ms = max(at_ms, int(r["last_seen"]))  # what is removed stays away, newer events too
             exits = _exits(part, key, r, at_ms)
             sequence = int(r["sequence"]) + len(exits)
+            decided_ms = max(at_ms, part.tick_ms)  # what was seen until then, the last decision included
+            part.accumulator.forget(keyed64_many([key], self.secret), decided_ms + 1)
             part.changes.extend(exits)
             self.observer.changes(exits)
             forget_row(part, self.slab, key)

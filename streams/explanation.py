@@ -17,6 +17,7 @@ from models.profiles import gather
 from streams.clock import Clock
 from streams.codec.hashing import partition_for
 from streams.codec.profile_rows import COLD_PREFIX, HOT_PREFIX, META_KEY, NAME_PREFIX
+from streams.deciding.columns import value_of
 from streams.deciding.judge import Rows, eligible
 from streams.deciding.records import scalar
 from streams.outbox import CHANGELOG
@@ -92,7 +93,7 @@ def explain(settings: Settings, reader: Reader, clock: Clock, customer: str) -> 
         return None
     r = gather(engine.slab.rows, np.array([part.index[key]]))
     now_ms = max(int(r["last_seen"][0]), part.stream_ms)
-    view = View(r, np.array([now_ms]), engine.calendar)
+    view = View(r, np.array([now_ms]), engine.calendar, value_of(part.model))
     values = evaluate(view)
     own = int(r["behaviour"][0])
     model = part.model

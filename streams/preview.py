@@ -15,7 +15,7 @@ from models.events import I64, Bool
 from models.features import View
 from models.profiles import gather
 from streams.clock import Clock
-from streams.deciding.columns import inputs_of
+from streams.deciding.columns import inputs_of, value_of
 from streams.deciding.judge import standing_of
 from streams.engine import Engine
 from streams.partition import Partition
@@ -176,7 +176,7 @@ def _decided(
     r = gather(engine.slab.rows, np.array([part.index[key] for key in keys], np.intp))
     now = np.maximum(r["last_seen"], part.stream_ms)
     numbers, owner = r["behaviour"].astype(np.int64), np.zeros(len(keys), np.intp)
-    view = View(r, now, engine.calendar)
+    view = View(r, now, engine.calendar, value_of(part.model))
     inputs = inputs_of(rules.columns, view, numbers, [part], owner, part.model)
     standing = standing_of(r)
     return standing.bits, rules.decide(inputs, standing, now)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from models.features import FEATURES, View, evaluate
 from models.profiles import gather
+from streams.deciding.columns import value_of
 from streams.deciding.records import scalar
 from streams.engine import Engine
 from streams.partition import Partition
@@ -52,7 +53,7 @@ def _table(engine: Engine, part: Partition, keys: list[bytes], at_ms: int | None
         "model_version": pa.array(r["model_version"].astype(np.int64)),
         "audiences": pa.array(_audiences(part, r["audience_bits"].tolist()), pa.list_(pa.string())),
     }
-    values = evaluate(View(r, now, engine.calendar))
+    values = evaluate(View(r, now, engine.calendar, value_of(part.model)))
     for feature in FEATURES:
         column = values[feature.name]
         if feature.namespace is not None:

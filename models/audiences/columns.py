@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.events import F64, I64
 from models.features import FEATURES, Feature
+from models.names import FIXED
 
 BEHAVIOUR_SEGMENT = "behaviour_segment"
 """Text column: id of the behaviour segment that the customer holds, such as `b-3`; NULL for none."""
@@ -37,6 +38,7 @@ class Column:
         label: for people.
         unit: as of a feature: `money`, `share`, `days`, ...
         namespace: of a text column, the dictionary of its codes.
+        texts: of a text column, all that it can be, if that is known beforehand.
     """
 
     name: str
@@ -44,12 +46,14 @@ class Column:
     label: str
     unit: str = "number"
     namespace: str = ""
+    texts: tuple[str, ...] = ()
 
 
 def column_of(feature: Feature) -> Column:
     """Return the column of a feature: `name` features are texts, `flag` features yes/no, others numbers."""
     if feature.namespace is not None:
-        return Column(feature.name, Kind.TEXT, feature.label, feature.unit, feature.namespace)
+        texts = FIXED.get(feature.namespace, ())
+        return Column(feature.name, Kind.TEXT, feature.label, feature.unit, feature.namespace, texts)
     kind = Kind.BOOLEAN if feature.unit == "flag" else Kind.NUMBER
     return Column(feature.name, kind, feature.label, feature.unit)
 

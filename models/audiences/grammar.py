@@ -247,7 +247,11 @@ class _Reader:
                     f"{node.name} is compared with a text in quotes, not {value.sql()}", line_of(node)
                 )
             found.append(value.name)
-        return TextIn(self.columns[node.name], tuple(dict.fromkeys(found)))
+        column = self.columns[node.name]
+        if unknown := [text for text in found if column.texts and text not in column.texts]:
+            meant = nearest(unknown[0], column.texts) or column.texts
+            raise ConditionError(f"{node.name} is never '{unknown[0]}'", line_of(node), meant)
+        return TextIn(column, tuple(dict.fromkeys(found)))
 
     def _between(self, node: exp.Between) -> Logical:
         low, high = node.args["low"], node.args["high"]

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.clusterer.delta import Delta, Points
+from models.clusterer.delta import NOBODY, Delta, Points
 from models.clusterer.grid import as_rows
 from models.clusterer.model import Model
 from models.clusterer.references import Sums
 from models.clusterer.review import NOTHING, Review
-from models.events import F64
+from models.events import F64, U64, Bool
+from models.value import OrderHistory, ValueSample
 
 STAGED_ROWS = 512
 """Rows of small batches that wait to be added at once; no answer depends on it."""
@@ -52,6 +53,8 @@ class Accumulator:
         self._sums: Sums | None = None
         self._closed: list[Delta] = []
         self._review = NOTHING
+        self._samples: list[ValueSample] = []
+        self._bound = NOBODY
         self.pending = 0
         """Rows that the next `take` will hand out."""
         if model is not None:
@@ -69,6 +72,7 @@ class Accumulator:
         """
         self._close()
         self._model = model if model.features == self.features else None
+        self._bound = model.sample
 
     def learn(self, rows: F64) -> None:
         """Learn transformed rows (n, d); NaN is missing; nothing of `rows` is kept or changed.
@@ -96,13 +100,30 @@ class Accumulator:
         """Add sums for segments; they travel with the next delta, or with an empty one."""
         self._review = self._review.plus(review)
 
+    def admits(self, hashes: U64) -> Bool:
+        """Return which customers (n,) may be in the sample of the population; others need not be shown."""
+        return self._bound.admits(hashes)
+
+    def sample(self, hashes: U64, history: OrderHistory) -> None:
+        """Show order histories of customers, by well mixed hashes (n,), for the sample of the population.
+
+        They travel with the next delta, or with an empty one. Which deltas they come in does not change the
+        sample of the model.
+        """
+        self._samples.append(ValueSample.of(hashes, history))
+
+    def forget(self, hashes: U64, as_of: int) -> None:
+        """Erase customers (n,) from the sample of the population: what was seen of them until `as_of`."""
+        self._samples.append(ValueSample.forgotten(hashes[self.admits(hashes)], as_of))
+
     def take(self) -> list[Delta]:
         """Return what was learned since the last call, at most one delta for each version; often empty."""
         self._close()
-        if self._review:
+        sample = NOBODY.merged(self._samples) if self._samples else NOBODY
+        if self._review or len(sample):
             last = self._closed.pop() if self._closed else Delta.of_rows(self.features, self._no_rows())
-            self._closed.append(replace(last, review=self._review))
-            self._review = NOTHING
+            self._closed.append(replace(last, review=self._review, sample=sample))
+        self._review, self._samples = NOTHING, []
         taken, self._closed, self.pending = self._closed, [], 0
         return taken
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.clusterer.frame import FormatError, pack, unpack
 from models.clusterer.grid import CLIP, GRID, Scale, ordered
 from models.clusterer.references import Sums
 from models.clusterer.review import NOTHING, Review, read_review
 from models.events import F64, I64
+from models.value import ValueFormatError, ValueSample
 
 MAGIC = b"LSDL"
+LAYOUT = 2
+"""What is written: 2 has the sample of order histories; 1, which says nothing, has not, and is read too."""
 NO_MODEL = 0
 """The base version of rows that were learned before a model existed."""
+
+
+NOBODY = ValueSample.empty()
+"""No order histories."""
 
 
 class DeltaFormatError(FormatError):
@@ -54,6 +62,8 @@ class Delta:
     """The sums; None for raw rows."""
     review: Review = NOTHING
     """What was counted for each segment meanwhile."""
+    sample: ValueSample = NOBODY
+    """Order histories of those whom the sample of the population may take in."""
 
     @classmethod
     def of_rows(cls, features: tuple[str, ...], rows: F64) -> Delta:
@@ -67,11 +77,19 @@ class Delta:
 
     def to_bytes(self) -> bytes:
         """Return the delta as bytes, checksum included."""
-        header = {"base_version": self.base_version, "features": list(self.features), "rows": self.rows}
-        counted: list[I64] = []
+        header = {
+            "layout": LAYOUT,
+            "base_version": self.base_version,
+            "features": list(self.features),
+            "rows": self.rows,
+        }
+        counted: list[NDArray[Any]] = []
         if self.review:
             header["review"] = list(self.review.columns)
             counted = [self.review.numbers, self.review.values]
+        if len(self.sample):
+            header["sample"] = len(self.sample)
+            counted.append(np.frombuffer(self.sample.to_bytes(), np.uint8))
         if self.points is None:
             return pack(MAGIC, header, [self._rows(), *counted])
         part, sums = self.points, self.points.sums
@@ -90,6 +108,11 @@ class Delta:
         """
         try:
             header, arrays = unpack(MAGIC, data)
+            if header.get("layout", 1) not in {1, LAYOUT}:
+                _refuse(
+                    f"layout {header['layout']!r} is unknown, this program reads up to layout {LAYOUT}"[:200]
+                )
+            sample = _sample(arrays) if "sample" in header else NOBODY
             review = NOTHING
             if "review" in header:
                 review = read_review(header["review"], *_last_two(arrays))
@@ -103,13 +126,28 @@ class Delta:
             case _:
                 raise DeltaFormatError("not a delta: the header is incomplete")
         if base == NO_MODEL and len(arrays) == 1:
-            return _raw(features, rows, arrays[0], review)
+            return replace(_raw(features, rows, arrays[0]), review=review, sample=sample)
         if base > NO_MODEL and len(arrays) == 7:
-            return cls(features, base, rows, points=_points(len(features), rows, arrays), review=review)
+            points = _points(len(features), rows, arrays)
+            return cls(features, base, rows, points=points, review=review, sample=sample)
         raise DeltaFormatError(f"not a delta: {len(arrays)} arrays at base version {base}")
 
     def _rows(self) -> F64:
         return np.empty((0, len(self.features))) if self.raw is None else self.raw
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise FormatError(problem)
+
+
+def _sample(arrays: list[Any]) -> ValueSample:
+    """Take the sample off the end."""
+    if not arrays or arrays[-1].dtype != np.uint8:
+        _refuse("the sample is missing")
+    try:
+        return ValueSample.from_bytes(arrays.pop().tobytes())
+    except ValueFormatError as problem:
+        raise FormatError(str(problem)) from problem
 
 
 def _last_two(arrays: list[Any]) -> tuple[Any, Any]:
@@ -120,10 +158,10 @@ def _last_two(arrays: list[Any]) -> tuple[Any, Any]:
     return numbers, values
 
 
-def _raw(features: tuple[str, ...], rows: int, array: Any, review: Review) -> Delta:
+def _raw(features: tuple[str, ...], rows: int, array: Any) -> Delta:
     if array.dtype != np.float64 or array.shape != (rows, len(features)):
         raise DeltaFormatError(f"not a delta: rows are {array.dtype}{array.shape}")
-    return Delta(features, NO_MODEL, rows, raw=array, review=review)
+    return Delta(features, NO_MODEL, rows, raw=array)
 
 
 def _points(d: int, rows: int, arrays: list[Any]) -> Points:

@@ -17,7 +17,7 @@ FORMAT = 1
 PREFIX = struct.Struct("<4sHHIQ")
 """Magic, format, reserved (0), lengths of header and arrays; the digest of all the rest follows."""
 DIGEST_BYTES = 32
-DTYPES = ("<f8", "<i8", "<i4")
+DTYPES = ("<f8", "<i8", "<i4", "|u1")
 MAX_SIDE = 1 << 28
 """Largest side of an array in a frame."""
 

@@ -14,14 +14,16 @@ from models.clusterer.lineage import LineageEvent, LineageKind
 from models.clusterer.references import Sums
 from models.clusterer.review import Review, read_review
 from models.events import F64
+from models.value import ValueFormatError, ValueModel, ValueSample
 
 if TYPE_CHECKING:
     from models.clusterer.model import Model
 
 MAGIC = b"LSMD"
-LAYOUT = 2
-"""What is written: 2 has the forgetting beside the error, and the reviews; 1, which says nothing, has not."""
-ARRAYS = {1: 10, 2: 14}
+LAYOUT = 3
+"""What is written. 3 has the sample and the model of value; 2 has the forgetting beside the error, and the
+reviews; 1, which says nothing, has none of these. All are read: what is missing is empty."""
+ARRAYS = {1: 10, 2: 14, 3: 16}
 """Layout to number of arrays."""
 
 
@@ -48,7 +50,9 @@ def pack_model(model: Model) -> bytes:
     arrays = [model.scale.mean, model.scale.inverse, model.points, sums.count, sums.first, sums.second]
     arrays += [model.centres, model.counts, np.array([model.error, model.forgetting])]
     reviews = [part for one in (model.review, model.standing) for part in (one.numbers, one.values)]
-    return pack(MAGIC, header, [*arrays, model.numbers, *reviews])
+    value = b"" if model.value is None else model.value.to_bytes()
+    worth = [np.frombuffer(part, np.uint8) for part in (model.sample.to_bytes(), value)]
+    return pack(MAGIC, header, [*arrays, model.numbers, *reviews, *worth])
 
 
 def unpack_fields(data: bytes) -> dict[str, Any]:
@@ -64,14 +68,16 @@ def unpack_fields(data: bytes) -> dict[str, Any]:
             _refuse(f"layout {layout!r} is unknown, this program reads up to layout {LAYOUT}"[:200])
         if len(arrays) != ARRAYS[layout]:
             _refuse(f"{len(arrays)} arrays, expected {ARRAYS[layout]}")
-        reviews = _reviews(header, arrays[10:])
+        reviews = _reviews(header, arrays[10:14])
+        worth = _worth(arrays[14:])
     except ModelFormatError:
         raise
-    except FormatError as problem:
+    except (FormatError, ValueFormatError) as problem:
         raise ModelFormatError(f"not a model: {problem}") from problem
     mean, inverse, points, count, first, second, centres, counts, error, numbers = arrays[:10]
-    if error.shape != (layout,) or error.dtype != np.float64:
-        _refuse(f"the error and the forgetting are no row of {layout}")
+    errors = 1 if layout == 1 else 2
+    if error.shape != (errors,) or error.dtype != np.float64:
+        _refuse(f"the error and the forgetting are no row of {errors}")
     return {
         "version": _whole(header, "version"),
         "features": _texts(header, "features"),
@@ -90,6 +96,7 @@ def unpack_fields(data: bytes) -> dict[str, Any]:
         "forgetting": float(error[1]) if layout > 1 else 1.0,
         "positions": _positions(header),
         **reviews,
+        **worth,
     }
 
 
@@ -153,6 +160,17 @@ def _reviews(header: Mapping[str, Any], arrays: list[Any]) -> dict[str, Review]:
         "review": read_review(header.get("review"), arrays[0], arrays[1]),
         "standing": read_review(header.get("standing"), arrays[2], arrays[3]),
     }
+
+
+def _worth(arrays: list[Any]) -> dict[str, Any]:
+    """Return the sample and the model of value."""
+    if not arrays:
+        return {}
+    if any(array.dtype != np.uint8 for array in arrays):
+        _refuse("the sample or the model of value is no row of bytes")
+    sample, value = (array.tobytes() for array in arrays)
+    model = ValueModel.from_bytes(value) if value else None
+    return {"sample": ValueSample.from_bytes(sample), "value": model}
 
 
 def _whole(header: Mapping[str, Any], name: str) -> int:

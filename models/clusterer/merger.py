@@ -8,7 +8,7 @@ import numpy as np
 
 from models.clusterer import names, segmentation
 from models.clusterer.bootstrap import bootstrap
-from models.clusterer.delta import Delta, Points
+from models.clusterer.delta import NOBODY, Delta, Points
 from models.clusterer.grid import CLIP, GRID, Scale, quantise_clipped
 from models.clusterer.model import Model
 from models.clusterer.rebalance import confirmed, drop_vanished, follow_scale, rebalance
@@ -16,6 +16,7 @@ from models.clusterer.references import References, Sums, nearest
 from models.clusterer.review import NOTHING
 from models.clusterer.segmentation import Segmentation
 from models.events import F64, I64
+from models.value import ValueModel, ValueSample, fit
 
 DRIFT_FROM = 1.15
 """Rise of the error of an epoch against the smoothed one from which the memory is shortened."""
@@ -103,6 +104,7 @@ class Merger:
         self._raw: list[F64] = []
         self._sums: Sums | None = None
         self._review = NOTHING
+        self._samples: list[ValueSample] = []
         self.pending = 0
         """Rows merged since the last version."""
 
@@ -135,6 +137,8 @@ class Merger:
         elif delta.raw is not None and len(delta.raw):
             self._merge_raw(delta.raw)
         self._review = self._review.plus(delta.review)
+        if len(delta.sample):
+            self._samples.append(delta.sample)
         self.pending += delta.rows
         return True
 
@@ -155,7 +159,7 @@ class Merger:
         else:
             model = self._next(self._model)
         self._model = self._published = model
-        self._raw, self._sums, self._review, self.pending = [], None, NOTHING, 0
+        self._raw, self._sums, self._review, self._samples, self.pending = [], None, NOTHING, [], 0
         return model
 
     def _merge_raw(self, rows: F64) -> None:
@@ -250,6 +254,7 @@ class Merger:
         mean = (found.counts[:, None] * found.centres).sum(0) / max(float(found.counts.sum()), 1e-300)
         said, profiles = names.spoken(self.features, found.centres - mean, references.moments()[1])
         labels = names.label(said, profiles, found.numbers, held)
+        sample, value = self._value()
         return Model(
             version=version,
             features=self.features,
@@ -269,7 +274,19 @@ class Merger:
             positions=dict(self._positions),
             review=self._review,
             standing=self._review if past is None else past.standing.plus(self._review),
+            sample=sample,
+            value=value,
         )
+
+    def _value(self) -> tuple[ValueSample, ValueModel | None]:
+        """Return the sample of the population and the model of value, refitted if the sample has changed."""
+        past, value = (
+            (NOBODY, None) if self._published is None else (self._published.sample, self._published.value)
+        )
+        if not self._samples:
+            return past, value
+        sample = past.merged(self._samples)
+        return sample, fit(sample, value)
 
 
 def _relaxed(forgetting: float) -> float:

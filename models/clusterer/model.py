@@ -15,9 +15,11 @@ from models.clusterer.lineage import LineageEvent
 from models.clusterer.references import BLOCK, References, Sums, squared_distances
 from models.clusterer.review import NOTHING, Review
 from models.events import F64, I64
+from models.value import ValueModel, ValueSample
 
 NO_SEGMENT = 0
 """The number that stands for no segment."""
+NOBODY = ValueSample.empty()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,10 @@ class Model:
     """What deltas counted since the version before, by segment number."""
     standing: Review = NOTHING
     """What deltas counted since the beginning; never decayed."""
+    sample: ValueSample = NOBODY
+    """Order histories of some customers, by the smallness of their hash."""
+    value: ValueModel | None = None
+    """What customers are worth, fitted to the sample; None while it is too small."""
 
     def distances(self, rows: F64) -> F64:
         """Return the distances (n, k) of rows to the segment centres, the same bits for any batch size."""

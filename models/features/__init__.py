@@ -14,9 +14,10 @@ from models.events import F64
 from models.features.browsing import browsing, engagement, visits
 from models.features.interests import attributes, funnel, interests
 from models.features.purchases import purchases
-from models.features.view import Feature, View
+from models.features.value import value
+from models.features.view import Feature, View, order_history
 
-__all__ = ["BY_NAME", "CLUSTERED", "FEATURES", "Feature", "View", "evaluate", "vectors"]
+__all__ = ["BY_NAME", "CLUSTERED", "FEATURES", "Feature", "View", "evaluate", "order_history", "vectors"]
 
 FEATURES: tuple[Feature, ...] = (
     *purchases(),
@@ -25,6 +26,7 @@ FEATURES: tuple[Feature, ...] = (
     *engagement(),
     *funnel(),
     *interests(),
+    *value(),
     *attributes(),
 )
 """All features, in the order of tables."""

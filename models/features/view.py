@@ -18,6 +18,7 @@ from models.profiles.layout import (
     ORDER_HALF_LIVES_D,
     RING_DAYS,
 )
+from models.value import OrderHistory, Valuation, ValueModel
 
 Column = NDArray[np.float64]
 Value = Callable[["View"], Column]
@@ -31,11 +32,18 @@ class View:
         r: (n,) rows of dtype `models.profiles.ROW`.
         now: (n,) epoch milliseconds, not before the row's last_seen.
         calendar: local days.
+        value: judges what customers are worth; without it the features of value are unknown.
     """
 
     r: NDArray[np.void]
     now: I64
     calendar: Calendar
+    value: ValueModel | None = None
+
+    @cached_property
+    def valuation(self) -> Valuation:
+        """Return the features of value, each computed when it is asked for."""
+        return Valuation(order_history(self.r, self.now), self.value)
 
     @cached_property
     def today(self) -> I64:
@@ -92,6 +100,17 @@ class View:
         return np.where(code > 0, code.astype(np.float64), np.nan)
 
 
+def order_history(r: NDArray[np.void], now: I64) -> OrderHistory:
+    """Return the order histories (n,) of rows (n,) of dtype `models.profiles.ROW`, as of `now` (n,)."""
+    return OrderHistory(
+        orders=r["orders"].astype(np.int64),
+        first_order=r["first_order"],
+        last_order=r["last_order"],
+        money=r["money_gross"] - r["money_refunded"],
+        as_of=now,
+    )
+
+
 def share(part: Column, whole: Column) -> Column:
     """Return part / whole, NaN where whole is 0."""
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
@@ -110,7 +129,8 @@ class Feature:
         value: the function; (n,) float64, NaN for unknown; for `name` features the code of the name.
         transform: how it enters the clustering, `log1p` or `identity`.
         clustered: whether it is clustered on by default.
-        exact: `exact`, `decayed` (within 1e-9) or `bounded` (exact while the customer's slots suffice).
+        exact: `exact`, `decayed` (within 1e-9), `bounded` (exact while the customer's slots suffice) or
+            `model` (by the model in force, unknown before it can say).
         order_sensitive: depends on the order in which the topics' records are delivered.
         namespace: for `name` features, the dictionary of their codes.
     """

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import betainc, betaln, expit, gammaln, hyp2f1, psi, xlog1py, xlogy
 
 from models.events import F64
-from models.value.maximum import log_maximum, significant
+from models.value.maximum import STEPS, WARM_STEPS, log_maximum, significant
 
 SHAPES = (1e-3, 1e2)
 """Bounds of r, a and b. Beyond the upper one a distribution is a point for all that orders can tell."""
@@ -150,13 +150,20 @@ class BgNbd:
         return -np.expm1(-(self.r + x) * np.log1p(leave * days / (self.alpha + age))) / leave
 
 
-def fit_bgnbd(x: F64, t_x: F64, age: F64) -> BgNbd:
+def fit_bgnbd(x: F64, t_x: F64, age: F64, known: BgNbd | None = None) -> BgNbd:
     """Return the parameters of the greatest likelihood within the bounds, to six significant digits.
 
     The same customers in the same order give the same parameters. Needs finite numbers, 0 <= t_x <= age, and
     at least one customer with age > 0; whether there are enough to mean anything is the caller's question
     (`models.value.fit`). A population that does not pin a parameter down (nobody ever left, all rates equal)
     gets one near or at a bound: finite and usable, but not to be read as a finding.
+
+    Args:
+        x: (n,) repeat orders.
+        t_x: (n,) days from the first order to the last.
+        age: (n,) days from the first order to now.
+        known: Parameters of nearly the same customers: the search starts there, and once more afresh, with
+            bounded work.
     """
     scale = max(float(age.mean()), TIMES_DAYS[0])
     unit = np.array([1.0, scale, 1.0, 1.0])
@@ -166,7 +173,9 @@ def fit_bgnbd(x: F64, t_x: F64, age: F64) -> BgNbd:
         return float(values.mean()), np.array([slope.mean() for slope in slopes]) * np.exp(logs)
 
     bounds = [SHAPES, TIMES_DAYS, SHAPES, SHAPES]
-    best = log_maximum(objective, [np.array(start) * unit for start in STARTS], bounds)
+    fresh = [np.array(start) * unit for start in STARTS]
+    starts = fresh if known is None else [np.array(astuple(known)), fresh[0]]
+    best = log_maximum(objective, starts, bounds, STEPS if known is None else WARM_STEPS)
     return BgNbd(*(significant(value, bound) for value, bound in zip(best, bounds, strict=True)))
 
 

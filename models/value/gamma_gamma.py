@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import gammaln, psi
 
 from models.events import F64
-from models.value.maximum import log_maximum, significant
+from models.value.maximum import STEPS, WARM_STEPS, log_maximum, significant
 
 SHAPES_P = (1e-2, 1e3)
 """Bounds of p."""
@@ -80,11 +80,11 @@ class GammaGamma:
         return (1.0 - weight) * self.mean + weight * np.maximum(average, 0.0)
 
 
-def fit_gamma_gamma(orders: F64, average: F64) -> GammaGamma:
+def fit_gamma_gamma(orders: F64, average: F64, known: GammaGamma | None = None) -> GammaGamma:
     """Return the parameters of the greatest likelihood within the bounds, to six significant digits.
 
     Needs at least one customer, orders >= 1 and averages above 0. All with one order each give a fit too, but
-    then p rests on the form of the distribution alone.
+    then p rests on the form of the distribution alone. `known` is as in `fit_bgnbd`.
     """
     scale = float(np.exp(np.log(average).mean()))
     unit = np.array([1.0, 1.0, scale])
@@ -94,7 +94,9 @@ def fit_gamma_gamma(orders: F64, average: F64) -> GammaGamma:
         return float(values.mean()), np.array([slope.mean() for slope in slopes]) * np.exp(logs)
 
     bounds = [SHAPES_P, SHAPES_Q, MONEY]
-    best = log_maximum(objective, [np.array(start) * unit for start in STARTS], bounds)
+    fresh = [np.array(start) * unit for start in STARTS]
+    starts = fresh if known is None else [np.array(astuple(known)), fresh[0]]
+    best = log_maximum(objective, starts, bounds, STEPS if known is None else WARM_STEPS)
     return GammaGamma(*(significant(value, bound) for value, bound in zip(best, bounds, strict=True)))
 
 

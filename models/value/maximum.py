@@ -12,12 +12,17 @@ from models.events import F64
 DIGITS = 6
 """Parameters are rounded to so many significant digits: far finer than any sample can tell, coarser than what
 another build of the mathematical library changes."""
+STEPS = 500
+"""Iterations from a start that nothing is known about."""
+WARM_STEPS = 60
+"""Iterations where parameters of nearly the same customers are known."""
 
 
 def log_maximum(
     objective: Callable[[F64], tuple[float, F64]],
     starts: Sequence[F64],
     bounds: Sequence[tuple[float, float]],
+    steps: int = STEPS,
 ) -> F64:
     """Return the parameters (p,) at which a function of their logarithms is greatest, within bounds.
 
@@ -27,6 +32,7 @@ def log_maximum(
         objective: Logarithms of the parameters (p,) to value and slopes by the logarithms.
         starts: Parameters (p,) to start from; those out of bounds start at the bound.
         bounds: Lowest and highest value of each parameter, greater than 0.
+        steps: Most iterations from each start.
     """
     limits = np.log(np.array(bounds))
 
@@ -43,7 +49,7 @@ def log_maximum(
             jac=True,
             method="L-BFGS-B",
             bounds=list(map(tuple, limits)),
-            options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-9},
+            options={"maxiter": steps, "ftol": 1e-13, "gtol": 1e-9},
         )
         if found.fun < least and np.isfinite(found.x).all():
             best, least = found.x, float(found.fun)

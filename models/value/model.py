@@ -78,12 +78,16 @@ class ValueModel:
             raise ValueFormatError(f"not a value model: {problem}") from problem
 
 
-def fit(sample: ValueSample) -> ValueModel | None:
+def fit(sample: ValueSample, past: ValueModel | None = None) -> ValueModel | None:
     """Return the model of a sample; None below `MIN_CUSTOMERS` customers with orders.
 
     A model has no prediction of orders below `MIN_REPEATERS` customers who came back (and whose first order
     lies in the past), and none of money below as many with two orders and money left after refunds. The same
-    sample gives the same bytes. Takes less than a second of CPU for 4,096 customers.
+    sample and past give the same bytes. 4,096 customers take about 0.1 s of CPU.
+
+    Args:
+        sample: Customers with their order histories.
+        past: The model before, from nearly the same customers: the search starts from its parameters.
     """
     history = sample.history
     known = history.known
@@ -93,20 +97,22 @@ def fit(sample: ValueSample) -> ValueModel | None:
     cuts = RfmCuts(
         cut_points(history.recency[known]), cut_points(history.count[known]), cut_points(history.spent[known])
     )
-    return ValueModel(cuts, _orders(history), _money(history), customers)
+    return ValueModel(cuts, _orders(history, past), _money(history, past), customers)
 
 
-def _orders(history: OrderHistory) -> BgNbd | None:
+def _orders(history: OrderHistory, past: ValueModel | None) -> BgNbd | None:
     x = np.minimum(history.x, MAX_COUNT)
     use = history.known & (history.age > 0)
     if int((use & (x > 0)).sum()) < MIN_REPEATERS:
         return None
-    return fit_bgnbd(x[use], history.t_x[use], history.age[use])
+    known = None if past is None else past.orders
+    return fit_bgnbd(x[use], history.t_x[use], history.age[use], known)
 
 
-def _money(history: OrderHistory) -> GammaGamma | None:
+def _money(history: OrderHistory, past: ValueModel | None) -> GammaGamma | None:
     count = np.minimum(history.count, MAX_COUNT)
     use = history.known & (history.average > 0)
     if int((use & (count > 1)).sum()) < MIN_REPEATERS:
         return None
-    return fit_gamma_gamma(count[use], np.minimum(history.average[use], MAX_AVERAGE))
+    known = None if past is None else past.money
+    return fit_gamma_gamma(count[use], np.minimum(history.average[use], MAX_AVERAGE), known)

@@ -17,6 +17,7 @@ from streams.deciding.crowd import Crowd, Force
 from streams.deciding.journal import Journal
 from streams.deciding.judge import NEVER, Judge, Timeline, eligible
 from streams.deciding.moves import AudienceMoves, BehaviourMoves, Movers, Moves
+from streams.deciding.sampling import show
 from streams.rules import EngineRules
 
 
@@ -37,7 +38,7 @@ class AtTicks:
         """
         now = crowd.at(crowd.tick())
         seen = vectors(View(crowd.r, now, self.calendar))
-        self._learn(crowd, seen)
+        self._learn(crowd, now, seen)
         for force, theirs in crowd.by_former():
             self._as_time_passes(self._judge(force), crowd.where(theirs), seen[theirs])
         crowd.refresh(self.slab)
@@ -54,7 +55,7 @@ class AtTicks:
     def _judge(self, force: Force) -> Judge:
         return Judge(*force, self.rules, self.calendar)
 
-    def _learn(self, crowd: Crowd, seen: F64) -> None:
+    def _learn(self, crowd: Crowd, now: I64, seen: F64) -> None:
         """Learn those from whom nothing has been learnt on the day of the tick."""
         day = crowd.tick() // DAY_MS
         teach = (crowd.r["learned_day"] < day) & eligible(crowd.r, self.rules.min_events)
@@ -65,6 +66,8 @@ class AtTicks:
         for i, part in enumerate(crowd.parts):
             mine = teach & (crowd.owner == i)
             part.accumulator.learn(seen[mine])
+            keys = self.slab.keys(crowd.rows[mine].tolist())
+            show(part.accumulator, keys, crowd.r[mine], now[mine], self.rules.erasure_key)
             part.hot.append(crowd.rows[mine])
 
     # ---- since the tick before ------------------------------------------------------------------

@@ -18,11 +18,13 @@ from models.audiences import (
     sentence,
 )
 from models.calendar import Calendar
+from models.clusterer import Model
 from models.events import I64
 from models.features import BY_NAME, Feature, View, evaluate
 from models.names import Names
 from streams.codec.changes import Change, Reason
 from streams.codec.output_records import Cause, Scalar
+from streams.deciding.columns import value_of
 from streams.deciding.moves import AudienceMoves
 from streams.deciding.plain import plain
 from streams.deciding.records import main_features
@@ -50,7 +52,8 @@ def audience_changes_of(
     """
     who = moves.who
     books = [part.names for part in who.parts]
-    now, then = View(who.after, who.at, calendar), View(who.before, who.before_at, calendar)
+    now = View(who.after, who.at, calendar, value_of(moves.model))
+    then = View(who.before, who.before_at, calendar, value_of(_model_before(moves, cause)))
     shown = main_features(evaluate(now, main), main, books)
     after, before = _Facts(moves, now, books), _Facts(moves, then, books)
     common = list(_columns(moves, keys, sequence, shown))
@@ -107,6 +110,12 @@ def _kinds(moves: AudienceMoves) -> Iterator[tuple[list[int], Rule | None, Defin
         places: list[int] = at.tolist()
         rule, definition = _rule(moves, places[0])
         yield places, rule, definition, bool(moves.entered[places[0]])
+
+
+def _model_before(moves: AudienceMoves, cause: Cause) -> Model | None:
+    """Return the model in force at the decision before."""
+    sweep = moves.who.parts[0].sweep if len(moves) else None
+    return moves.model if cause != "model" or sweep is None else sweep.model
 
 
 def _rule(moves: AudienceMoves, i: int) -> tuple[Rule | None, Definition]:

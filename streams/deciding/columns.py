@@ -11,6 +11,7 @@ from models.audiences import BEHAVIOUR_SEGMENT, BEHAVIOUR_SEGMENT_NAME, Inputs
 from models.clusterer import Model
 from models.events import F64, I64
 from models.features import BY_NAME, View
+from models.value import ValueModel
 from streams.partition import Partition
 
 
@@ -36,6 +37,11 @@ def numbers_by_name(model: Model | None) -> dict[str, int]:
     """Return the number of each behaviour segment by its name, the smallest of those that share one."""
     segments = [] if model is None else sorted(model.segments, key=lambda info: -info.number)
     return {info.name: info.number for info in segments}
+
+
+def value_of(model: Model | None) -> ValueModel | None:
+    """Return what customers are valued by where a model is in force."""
+    return None if model is None else model.value
 
 
 def inputs_of(

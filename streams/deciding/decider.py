@@ -16,11 +16,12 @@ from models.hysteresis import decide
 from models.profiles import Slab, gather
 from streams.deciding.applied import Applied, running_max
 from streams.deciding.at_ticks import AtTicks
-from streams.deciding.columns import inputs_of
+from streams.deciding.columns import inputs_of, value_of
 from streams.deciding.crowd import Crowd, groups_of
 from streams.deciding.journal import Journal
 from streams.deciding.judge import Judge, eligible, standing_of
 from streams.deciding.moves import AudienceMoves, BehaviourMoves, Movers, Moves
+from streams.deciding.sampling import show
 from streams.observer import EngineObserver
 from streams.partition import Partition
 from streams.rules import EngineRules
@@ -138,7 +139,10 @@ class Decider:
         by_event = np.sort(order[teach])
         for number in np.unique(applied.partition[by_event]).tolist():
             mine = by_event[applied.partition[by_event] == number]
-            seen.parts[number].accumulator.learn(seen.vectors[mine])
+            accumulator = seen.parts[number].accumulator
+            accumulator.learn(seen.vectors[mine])
+            keys = [applied.events.key[i] for i in applied.chosen[mine].tolist()]
+            show(accumulator, keys, gather(updated.after, mine), seen.now[mine], self.rules.erasure_key)
 
     def _behaviour(self, seen: Seen, model: Model, groups: Groups, held: I64) -> tuple[BehaviourMoves, I64]:
         """Return the moves by one model, and the number held after each event of `groups.order`."""
@@ -174,7 +178,7 @@ class Decider:
         numbers[groups.order] = held
         theirs = sorted(seen.parts.values(), key=lambda part: part.number)
         owner = np.searchsorted([part.number for part in theirs], applied.partition)
-        view = View(updated.after, seen.now, self.calendar)
+        view = View(updated.after, seen.now, self.calendar, value_of(judge.model))
         inputs = inputs_of(rules.columns, view, numbers, theirs, owner, judge.model)
         standing = standing_of(gather(updated.before, groups.picked))
         flips = rules.decide_events(inputs, standing, groups.order, groups.start, updated.accepted, seen.now)

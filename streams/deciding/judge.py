@@ -13,7 +13,7 @@ from models.clusterer import Model
 from models.events import F64, I64, Bool
 from models.features import View, vectors
 from models.hysteresis import settle
-from streams.deciding.columns import inputs_of
+from streams.deciding.columns import inputs_of, value_of
 from streams.deciding.crowd import Crowd
 from streams.rules import EngineRules
 
@@ -105,7 +105,7 @@ class Judge:
         return rules.decide_due(see, standing_of(crowd.r), low, high)
 
     def _inputs(self, rules: Rules, crowd: Crowd, numbers: I64, now: I64) -> Inputs:
-        view = View(crowd.r, now, self.calendar)
+        view = View(crowd.r, now, self.calendar, value_of(self.model))
         return inputs_of(rules.columns, view, numbers, crowd.parts, crowd.owner, self.model)
 
     def sure(self, r: Rows, now: I64, numbers: I64) -> F64:

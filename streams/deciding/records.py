@@ -67,7 +67,7 @@ def changes_of(
         run_id: part of the ids of moves.
     """
     who, model = moves.who, moves.model
-    after = View(who.after, who.at, calendar)
+    after = View(who.after, who.at, calendar, model.value)
     previous = View(who.before, who.before_at, calendar)
     reasons = _reasons(model.contributions(moves.seen, moves.old, moves.new), after, previous, moves.old == 0)
     shown = main_features(evaluate(after, main), main, [part.names for part in who.parts])

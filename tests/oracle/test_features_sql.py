@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from models.features import BY_NAME, FEATURES
 from streams.profiles import tables
 from streams.replay import NullSink, Replay
 from streams.settings import Settings
 from streams.shop.formats import read_records
 from streams.shop.record import ShopRecord
 from streams.shop.simulation import simulate
-from tests.oracle.features_oracle import Oracle, Row, differences
+from tests.oracle import value_oracle
+from tests.oracle.features_oracle import BY_SQL, Oracle, Row, differences
 from tests.oracle.synthetic import DAY_MS, START_MS, stream
 
 DATA = Path(os.environ.get("SHOP_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -33,7 +34,11 @@ def compare(records: list[ShopRecord], settings: Settings, fewest: int) -> None:
     for later in LATER_MS:
         at_ms = report.last_event_ms + later
         engine = {row["customer_id"]: row for t in tables(replay.engine, at_ms) for row in t.to_pylist()}
-        found = differences(engine, *oracle.ask(at_ms))
+        features, bounds = oracle.ask(at_ms)
+        found = differences(engine, features, bounds)
+        parts = replay.engine.parts.values()
+        models = {key.decode(): part.model.value for part in parts if part.model for key in part.index}
+        found += value_oracle.differences(engine, features, defaultdict(lambda: None, models))
 
         assert len(engine) >= fewest
         assert found == [], f"{len(found)} differ"
@@ -49,7 +54,7 @@ def test_every_feature_of_the_registry_has_its_sql(everything: list[ShopRecord])
     """A feature without a second definition, and a definition without a feature, are found."""
     features, bounds = Oracle(everything[:50], "UTC").ask(START_MS)
 
-    assert {name for row in features.values() for name in row} == set(BY_NAME)
+    assert {name for row in features.values() for name in row} == {f.name for f in BY_SQL}
     assert features.keys() == bounds.keys()
 
 
@@ -68,7 +73,7 @@ def test_further_streams(seed: int) -> None:
 def test_every_feature_is_known_of_someone(everything: list[ShopRecord]) -> None:
     """No feature is unknown, or the same for everyone, in the stream that it is tested on."""
     features, _ = Oracle(everything, "UTC").ask(max(record.time_ms for record in everything))
-    values: dict[str, set[str]] = {f.name: set() for f in FEATURES}
+    values: dict[str, set[str]] = {f.name: set() for f in BY_SQL}
     for row in features.values():
         _collect(values, row)
 

@@ -8,11 +8,14 @@ import msgspec
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from models.clusterer import Delta
+from models.value import ValueSample
+from streams.codec.hashing import keyed64_many
 from streams.codec.profile_rows import COLD_PREFIX, HOT_PREFIX
-from streams.outbox import CHANGELOG, MEMBERSHIPS
+from streams.outbox import CHANGELOG, DELTAS, MEMBERSHIPS
 from streams.records import CLICKS, CUSTOMERS, PURCHASES
 from streams.shop.record import ShopRecord
-from tests.engine_runs import Driver, driven, record
+from tests.engine_runs import SETTINGS, Driver, driven, record
 from tests.oracle.synthetic import START_MS
 from tests.strategies import CLICK, DELAYS_MS, ORDER, cut, streams
 
@@ -89,6 +92,18 @@ def test_compacted_topics_hold_what_is_left(data: st.DataObject) -> None:
     slab = driver.engine.slab.rows["behaviour"]
     holds = {k for part in driver.engine.parts.values() for k, row in part.index.items() if slab[row]}
     assert compacted(driver, MEMBERSHIPS).keys() == holds
+
+
+@settings(FEW, max_examples=50)
+@given(st.data())
+def test_the_sample_of_the_population_knows_nobody_who_is_erased(data: st.DataObject) -> None:
+    """Wherever commits fall, and in whatever order deltas are merged: only who is there, by a keyed hash."""
+    driver = driven(data.draw(cut(data.draw(ERASING))), Driver.commit)
+    deltas = [Delta.from_bytes(r.value or b"") for r in driver.written if r.topic == DELTAS]
+    sample = ValueSample.empty().merged(data.draw(st.permutations([delta.sample for delta in deltas])))
+    known = set(sample.hashes[sample.history.known].tolist())
+
+    assert known <= set(keyed64_many(list(driver.rows()), SETTINGS.erasure_key).tolist())
 
 
 def test_comeback_in_the_same_commit() -> None:

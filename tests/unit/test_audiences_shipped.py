@@ -42,6 +42,8 @@ MEMBERS: dict[str, dict[str, float]] = {
         "days_since_order": 50,
     },
     "dormant": {"days_since_seen": 91},
+    "champions": {"rfm_segment": 1, "rfm_r": 5, "rfm_f": 5},
+    "churn-risk": {"orders_total": 3, "p_alive": 0.4},
 }
 
 
@@ -51,7 +53,9 @@ def audiences_of(values: dict[str, float]) -> set[str]:
     row = {name: np.array([0.0]) for name in rules.columns} | {"nps": np.array([np.nan])}
     row |= {name: np.array([value]) for name, value in (KNOWN_FOR | values).items()}
     nobody = Standing(np.zeros(1, np.uint32), np.zeros((1, 32), np.uint32))
-    bits = rules.decide(Inputs(row, 1, [TextCodes()]), nobody, np.array([10**12]))
+    bits = rules.decide(
+        Inputs(row, 1, [TextCodes({("rfm_segment", "champions"): 1})]), nobody, np.array([10**12])
+    )
     return {audience for audience, slot in definitions.slots.items() if int(bits[0]) >> slot & 1}
 
 

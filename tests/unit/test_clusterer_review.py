@@ -127,6 +127,6 @@ def test_models_of_the_layout_before_are_read() -> None:
     back = Model.from_bytes(pack(b"LSMD", older, arrays[:10]))
 
     assert back.to_bytes() == MODEL.to_bytes()
-    for layout in (3, "2", True):
+    for layout in (4, "3", True):
         with pytest.raises(ModelFormatError, match=r"layout|arrays"):
             Model.from_bytes(pack(b"LSMD", {**header, "layout": layout}, arrays))

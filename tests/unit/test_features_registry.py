@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.features import BY_NAME, CLUSTERED, FEATURES, Feature
-from models.names import NAMESPACES
+from models.names import FIXED, NAMESPACES
 from streams.calendars import calendar_of
 
 NAMED = set(
@@ -21,10 +21,11 @@ NAMED = set(
     cart_adds_30d cart_open coupon_share discount_share campaign_clicks_30d campaign_orders_90d
     top_category top_category_share top_brand top_brand_share category_diversity
     channel_main channels device_main weekend_share evening_share trend rating_mean nps
+    rfm_r rfm_f rfm_m rfm_segment p_alive expected_orders_90d expected_value_90d
     age gender country city loyalty_tier
 """.split()  # noqa: SIM905 - forty quoted names read worse
 )
-"""Names that subscribers and segments.toml rely on; the value family comes with its models."""
+"""Names that subscribers and segments.toml rely on."""
 
 
 def test_the_names_that_others_rely_on() -> None:
@@ -38,9 +39,9 @@ def test_each_feature_is_described(feature: Feature) -> None:
     """Label, meaning, unit, family and promises are given, in the words that tables and tests know."""
     assert feature.label
     assert feature.meaning.endswith(".")
-    assert feature.exact in {"exact", "decayed", "bounded"}
+    assert feature.exact in {"exact", "decayed", "bounded", "model"}
     assert feature.transform in {"log1p", "identity"}
-    assert (feature.unit == "name") == (feature.namespace in NAMESPACES)
+    assert (feature.unit == "name") == (feature.namespace in {*NAMESPACES, *FIXED})
 
 
 def test_attributes_are_not_clustered_on() -> None:
