@@ -1,6 +1,6 @@
 # Everything a newcomer types. `make` alone lists it; only `setup` (which the others call) downloads.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check bench quality chaos clean
+.PHONY: help setup demo test test-fast check bench bench-smoke bench-micro quality chaos clean
 
 BIN := .venv/bin
 STAMP := .venv/.complete
@@ -32,7 +32,7 @@ export FETCH_KAFKA
 
 help:  ## list what can be made
 	@echo "live-segments: make TARGET [ARGS=\"...\"]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP)  ## create .venv from uv.lock (Python 3.11 or newer); quick when up to date
 	@:
@@ -82,8 +82,14 @@ check: setup  ## lint, format, types, layers, generated docs, alert rules; never
 	  promtool test rules ops/prometheus/tests/*.yml; \
 	else echo "*** promtool is not here: the alert rules are NOT checked. On Debian: apt-get install prometheus"; fi
 
-bench: setup  ## measure one worker on a real Kafka; options: ARGS="--events 400000"
-	@$(BIN)/python -m tests.bench.throughput $(ARGS)
+bench: setup  ## measure beside other systems on a real Kafka, see BENCHMARKS.md: ARGS=latency, ARGS="--only live-segments"
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-smoke: setup  ## every benchmark, tiny: that they work
+	@$(BIN)/python -m tests.bench smoke $(ARGS)
+
+bench-micro: setup  ## each stage of a worker by itself
+	@$(BIN)/python -m pytest tests/bench --benchmark-enable --benchmark-only $(ARGS)
 
 quality: setup  ## the clusterer beside River's own and batch k-means: error, agreement, churn, speed
 	@$(BIN)/python -m tests.quality $(ARGS)

@@ -1,4 +1,7 @@
-"""The jars of Apache Kafka: fetched once with Maven by `pom.xml`, kept in the cache folder."""
+"""The jars of Apache Kafka: fetched once with Maven by `pom.xml`, kept in the cache folder.
+
+Other sets of jars that go with Kafka (a benchmark's) come the same way, by a pom of their own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from streams.errors import LiveSegmentsError
@@ -30,36 +34,44 @@ def pom_path() -> Path:
     )
 
 
-def kafka_version() -> str:
-    """Return the version of Kafka that the pom names."""
-    found = re.search(r"<kafka\.version>([^<]+)</kafka\.version>", pom_path().read_text(encoding="utf-8"))
+def kafka_version(pom: Path | None = None) -> str:
+    """Return the version of Kafka that a pom names, by default the broker's."""
+    return _tag(pom or pom_path(), "kafka.version")
+
+
+def _tag(pom: Path, name: str) -> str:
+    found = re.search(f"<{re.escape(name)}>([^<]+)</", pom.read_text(encoding="utf-8"))
     if found is None:
-        raise LiveSegmentsError(f"{pom_path()}: kafka.version is missing")
+        raise LiveSegmentsError(f"{pom}: {name} is missing")
     return found[1]
 
 
-def jars_folder(cache: Path) -> Path:
-    """Return where the jars are kept, there or not."""
-    return cache.expanduser() / f"kafka-{kafka_version()}"
+def jars_folder(cache: Path, pom: Path | None = None) -> Path:
+    """Return where the jars of a pom (by default the broker's) are kept, there or not."""
+    return cache.expanduser() / f"{_tag(pom or pom_path(), 'artifactId')}-{kafka_version(pom)}"
 
 
-def have_jars(cache: Path) -> bool:
+def have_jars(cache: Path, pom: Path | None = None) -> bool:
     """Return whether the jars are complete and those of the present pom."""
-    kept = jars_folder(cache) / "pom.xml"
-    return kept.is_file() and kept.read_bytes() == pom_path().read_bytes()
+    kept = jars_folder(cache, pom) / "pom.xml"
+    return kept.is_file() and kept.read_bytes() == (pom or pom_path()).read_bytes()
 
 
-def fetch_jars(cache: Path) -> Path:
-    """Return the folder with the jars, after fetching them if they are not there.
+def fetch_jars(cache: Path, pom: Path | None = None) -> Path:
+    """Return the folder with the jars of a pom, after fetching them if they are not there.
 
     Safe to call from several processes at once: each fetches into a folder of its own, the first one
     to be done renames it.
 
+    Args:
+        cache: folder of all that is fetched.
+        pom: names the jars; by default those of the broker.
+
     Raises:
         LiveSegmentsError: Maven is missing, failed, or took too long.
     """
-    folder = jars_folder(cache)
-    if have_jars(cache):
+    folder = jars_folder(cache, pom)
+    if have_jars(cache, pom):
         return folder
     mvn = shutil.which("mvn")
     if mvn is None:
@@ -69,16 +81,16 @@ def fetch_jars(cache: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent) as scratch:
         fetched = Path(scratch) / "jars"
-        _run_maven(mvn, fetched)
-        shutil.copyfile(pom_path(), fetched / "pom.xml")
-        _put_in_place(fetched, folder, cache)
+        _run_maven(mvn, pom or pom_path(), fetched)
+        shutil.copyfile(pom or pom_path(), fetched / "pom.xml")
+        _put_in_place(fetched, folder, lambda: have_jars(cache, pom))
     return folder
 
 
-def _run_maven(mvn: str, target: Path) -> None:
+def _run_maven(mvn: str, pom: Path, target: Path) -> None:
     # fmt: off
     command = [
-        mvn, "-q", "-B", "-f", str(pom_path()), "dependency:copy-dependencies",
+        mvn, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
         "-DincludeScope=runtime", f"-DoutputDirectory={target}",
     ]
     # fmt: on
@@ -97,11 +109,11 @@ def _run_maven(mvn: str, target: Path) -> None:
         )
 
 
-def _put_in_place(fetched: Path, folder: Path, cache: Path) -> None:
-    if folder.exists() and not have_jars(cache):
+def _put_in_place(fetched: Path, folder: Path, complete: Callable[[], bool]) -> None:
+    if folder.exists() and not complete():
         shutil.rmtree(folder)  # of an older pom
     try:
         fetched.rename(folder)
     except OSError:
-        if not have_jars(cache):  # else another process was first
+        if not complete():  # else another process was first
             raise

@@ -14,9 +14,8 @@ from typing import Self
 
 from streams.lag import Lag
 from streams.settings import Settings
+from tests.bench.peers.live_segments import PRODUCT
 
-PRODUCT = (str(Path(sys.executable).with_name("live-segments")), "worker")
-"""The product's own command: a supervisor and its child."""
 STOP_S = 30.0
 
 
@@ -87,7 +86,7 @@ class Worker:
     """A worker process that is stopped at the end; use it with `with`.
 
     Args:
-        settings: by the names of the environment; the page gets any free port.
+        settings: by the names of the environment; unless told, the page gets any free port.
         log: file that its lines are added to; None drops them.
         command: what to run.
     """
@@ -95,7 +94,7 @@ class Worker:
     def __init__(
         self, settings: Mapping[str, str], log: Path | None = None, command: Sequence[str] = PRODUCT
     ) -> None:
-        environ = {**os.environ, **settings, "LIVE_SEGMENTS_WEB_PORT": "0"}
+        environ = {**os.environ, "LIVE_SEGMENTS_WEB_PORT": "0", **settings}
         with (log or Path(os.devnull)).open("ab") as lines:
             self._process = subprocess.Popen(
                 command, env=environ, stdin=subprocess.DEVNULL, stdout=lines, stderr=lines
@@ -111,6 +110,11 @@ class Worker:
     def pid(self) -> int:
         """Return the id of the process that was started: the supervisor, if there is one."""
         return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return its exit code; None while it runs."""
+        return self._process.poll()
 
     @property
     def child(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import orjson
@@ -58,9 +58,17 @@ def each(customers: int, times: int) -> Iterator[int]:
 
 
 class Writer:
-    """Numbers events and writes them to the input topics; used from one thread."""
+    """Numbers events and writes them to the input topics; used from one thread.
 
-    def __init__(self, settings: Settings, seed: int, first: int = 0) -> None:
+    Args:
+        settings: the deployment's.
+        seed: of what happens.
+        first: number of the first event.
+        also: topic that gets all events once more.
+    """
+
+    def __init__(self, settings: Settings, seed: int, first: int = 0, also: str | None = None) -> None:
+        self._also = also
         self._settings = settings
         self._producer = Producer(
             {"bootstrap.servers": settings.kafka_bootstrap, "linger.ms": 20, "acks": "all"}
@@ -77,13 +85,17 @@ class Writer:
         self.number += 1
         key = name.encode()
         place = partition_for(key, self._settings.partitions, self._settings.partitioner)
+        self._produce(self._settings.topic_prefix + INPUT_TOPICS[kind], value, key, place)
+        if self._also is not None:
+            self._produce(self._also, value, key, place)
+        return len(value)
+
+    def _produce(self, topic: str, value: bytes, key: bytes, place: int) -> None:
         while True:
             try:
-                self._producer.produce(self._settings.topic_prefix + INPUT_TOPICS[kind], value, key, place)
+                return self._producer.produce(topic, value, key, place)
             except BufferError:
                 self._producer.poll(0.1)
-            else:
-                return len(value)
 
     def poll(self) -> None:
         """Let the producer forget what is stored."""
@@ -94,26 +106,39 @@ class Writer:
         self._producer.flush()
 
 
-def fill(settings: Settings, events: int, customers: int, seed: int) -> float:
+def uniform(events: int, customers: int, seed: int) -> Iterator[int]:
+    """Yield customers who all have about the same number of events."""
+    rng = random.Random(seed)
+    return (rng.randrange(customers) for _ in range(events))
+
+
+def fill(settings: Settings, events: int, customers: int, seed: int, also: str | None = None) -> float:
     """Write a skewed stream and return the mean size of its events in bytes."""
-    writer = Writer(settings, seed)
-    start_ms = SystemClock().now_ms() - SPAN_MS
-    size = 0
-    for number, customer in enumerate(skewed(events, customers, random.Random(seed + 1))):
-        size += writer.write(customer, start_ms + number * SPAN_MS // events)
-    writer.flush()
-    return size / events
+    return write(settings, list(skewed(events, customers, random.Random(seed + 1))), seed, also)
 
 
 def introduce(settings: Settings, customers: int, times: int, seed: int) -> int:
     """Write the same number of events for every customer and return how many events that are."""
-    writer = Writer(settings, seed)
-    events = customers * times
+    write(settings, list(each(customers, times)), seed)
+    return customers * times
+
+
+def write(settings: Settings, customers: Sequence[int], seed: int, also: str | None = None) -> float:
+    """Write an event of each customer named and return the mean size of the events in bytes.
+
+    Args:
+        settings: the deployment's.
+        customers: in order.
+        seed: of what happens.
+        also: topic that gets all events once more.
+    """
+    writer = Writer(settings, seed, also=also)
     start_ms = SystemClock().now_ms() - SPAN_MS
-    for number, customer in enumerate(each(customers, times)):
-        writer.write(customer, start_ms + number * SPAN_MS // events)
+    size = 0
+    for number, customer in enumerate(customers):
+        size += writer.write(customer, start_ms + number * SPAN_MS // len(customers))
     writer.flush()
-    return events
+    return size / len(customers)
 
 
 class Feed:

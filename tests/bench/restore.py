@@ -1,4 +1,4 @@
-"""Measure how long a worker takes to restore its customers from a real Kafka's changelog.
+"""How long a worker takes to restore its customers from a real Kafka's changelog.
 
 Lets an engine work on the simulated shop, writes the blocks of its customers to `profiles-changelog` as
 commits do (same records, batches, compression and transactions; each customer many times, under names of
@@ -12,20 +12,19 @@ import argparse
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.broker import start_broker
 from streams.clock import ManualClock, SystemClock
 from streams.codec.hashing import partition_for
 from streams.codec.profile_rows import COLD_PREFIX, HOT_PREFIX, META_KEY
@@ -35,17 +34,19 @@ from streams.records import INPUT_TOPICS, RawBatch, Record
 from streams.settings import Settings, load_settings
 from streams.shop.record import ShopRecord
 from streams.shop.simulation import simulate
-from streams.topics import create_topics
 from streams.transport.clients import connection
 from streams.transport.performer import RESTORES_AT_ONCE
 from streams.transport.restore import Replica
 from streams.transport.transactions import Transactor
 from streams.wiring import make_engine
+from tests.bench.arena import arena
+from tests.bench.common import out
+from tests.bench.report import Figure, Report, Spread
 
-SHOP_CUSTOMERS = 2_000
 EVENTS_EACH = 40
 """Of a customer of the simulated shop: orders, interests and all rings have something in them."""
-YEAR_MS = 365 * 86_400_000
+DAY_MS = 86_400_000
+YEAR_MS = 365 * DAY_MS
 CHUNK = 4_000
 ROWS_AT_ONCE = 10_000
 """Customers of a commit: what 20,000 events of a busy partition touch."""
@@ -53,13 +54,13 @@ WRITERS = 2
 
 
 # ---- filling -----------------------------------------------------------------------------------------
-def shop(settings: Settings) -> tuple[Engine, int]:
+def shop(settings: Settings, customers: int) -> tuple[Engine, int]:
     """Return an engine that has worked on a year of the simulated shop, and the year's end."""
     end_ms = time.time_ns() // 1_000_000
     engine = make_engine(settings, ManualClock(end_ms), recorded=True)
     for partition in range(settings.partitions):
         engine.open(partition)
-    events = simulate(SHOP_CUSTOMERS * EVENTS_EACH, SHOP_CUSTOMERS, 1, end_ms - YEAR_MS, end_ms)
+    events = simulate(customers * EVENTS_EACH, customers, 1, end_ms - YEAR_MS, end_ms)
     offsets: dict[tuple[int, int], int] = {}
     for chunk in chunks(events):
         raw = RawBatch()
@@ -93,9 +94,9 @@ def commits(first: Sequence[Record], customers: int) -> Iterator[list[Record]]:
         yield [*hot, *(replace(pair[1], key=(pair[1].key or b"") + suffix) for pair, suffix in batch), meta]
 
 
-async def fill(settings: Settings, customers: int, dirty: float) -> None:
+async def fill(settings: Settings, customers: int, different: int, dirty: float) -> None:
     """Write the changelog of so many customers; a share of them has their hot block written once more."""
-    engine, end_ms = shop(settings)
+    engine, end_ms = shop(settings, different)
     at_once = asyncio.Semaphore(WRITERS)
 
     async def write(number: int) -> None:
@@ -178,14 +179,26 @@ async def open_all(settings: Settings, *, floor: bool) -> Engine:
     return engine
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore took."""
+
+    customers: int
+    seconds: float
+    cpu_s: float
+    blocked_ms: float
+    """Longest time for which the event loop did not turn."""
+    peak_mb: float
+
+
 def peak_mb() -> float:
     """Return the peak of this process's resident memory."""
     found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
 
 
-async def measure(settings: Settings, *, floor: bool) -> str:
-    """Return a line of figures."""
+async def measure(settings: Settings, *, floor: bool) -> Restored:
+    """Open all partitions in this process."""
     watch = Watch()
     watching = asyncio.ensure_future(watch.run())
     await asyncio.sleep(0.1)
@@ -194,50 +207,75 @@ async def measure(settings: Settings, *, floor: bool) -> str:
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     watching.cancel()
     rows = sum(map(engine.customers, engine.parts))
-    blocked = watch.longest_s * 1000
-    what = f"{rows:,} customers open" if not floor else f"{getattr(engine, 'count', 0):,} records read only"
-    return (
-        f"{what}: {took:.2f} s, {cpu:.2f} s CPU, longest block of the event loop {blocked:.0f} ms, "
-        f"peak memory {peak_mb():,.0f} MB"
-    )
+    return Restored(rows, took, cpu, watch.longest_s * 1000, peak_mb())
 
 
 # ---- the command -------------------------------------------------------------------------------------
-def main() -> None:
-    """Fill a broker and print the figures of restores, each in a process of its own."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--partitions", type=int, default=8)
     parser.add_argument(
         "--dirty", type=float, default=0.0, help="share of the hot blocks that is written twice"
     )
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--data", type=Path, help="folder in which the filled broker is kept")
-    parser.add_argument("--measure", choices=["restore", "floor"], help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    base = {"partitions": options.partitions, "app_id": "restore", "currency": "GBP"}
-    if options.measure:
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-        print(asyncio.run(measure(load_settings(None, base), floor=options.measure == "floor")))  # noqa: T201
-        return
-    with contextlib.ExitStack() as stack:
-        folder = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        ready = (folder / "filled").exists()
-        broker = stack.enter_context(start_broker("kafka", folder))
-        settings = load_settings({"KAFKA_BOOTSTRAP": broker.bootstrap}, base)
-        if not ready:
-            create_topics(settings)
-            asyncio.run(fill(settings, options.customers, options.dirty))
-            (folder / "filled").touch()
-        size = sum(path.stat().st_size for path in folder.glob("**/profiles-changelog-*/*.log"))
-        what = f"{options.customers:,} customers, {options.partitions} partitions"
-        print(f"{what}, {size / 1e6:,.0f} MB on disk")  # noqa: T201
-        environ = dict(os.environ, KAFKA_BOOTSTRAP=broker.bootstrap, OPENBLAS_NUM_THREADS="1")
-        for what in ["floor"] + ["restore"] * options.runs:
-            command = [sys.executable, "-m", "tests.bench.restore", "--measure", what]
-            subprocess.run([*command, "--partitions", str(options.partitions)], env=environ, check=True)
+    parser.add_argument("--k", type=int, default=3, help="restores, each in a process of its own")
+    parser.add_argument("--shop", type=int, default=2_000, help="different customers among them")
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
+    """Fill a broker, measure and write the table."""
+    with arena(options) as place:
+        settings = deployment(place.bootstrap, options.partitions)
+        asyncio.run(fill(settings, options.customers, options.shop, options.dirty))
+        size = place.size(CHANGELOG)
+        floor = once(settings, floor=True)
+        out(f"{size / 1e6:,.0f} MB on disk; read and decoded only: {floor}")
+        found = []
+        for _ in range(options.k):
+            found.append(once(settings, floor=False))
+            out(str(found[-1]))
+    report.figures(
+        [
+            Figure("restore", "s", Spread([one.seconds for one in found]), ".2f"),
+            Figure("CPU of it", "s", Spread([one.cpu_s for one in found]), ".2f"),
+            Figure("longest block of the loop", "ms", Spread([one.blocked_ms for one in found])),
+            Figure("peak memory of the process", "MB", Spread([one.peak_mb for one in found])),
+            Figure(
+                "floor: the changelog read and decoded, nothing done with it",
+                "s",
+                Spread([floor.seconds]),
+                ".2f",
+            ),
+        ],
+        f"{options.customers:,} customers, {options.partitions} partitions, {size / 1e6:,.0f} MB on disk.",
+    )
+
+
+def deployment(bootstrap: str, partitions: int) -> Settings:
+    """Return the settings of the deployment that is restored."""
+    base = {"partitions": partitions, "app_id": "restore", "currency": "GBP"}
+    return load_settings({"KAFKA_BOOTSTRAP": bootstrap}, base)
+
+
+def once(settings: Settings, *, floor: bool) -> Restored:
+    """Measure a restore in a process of its own."""
+    # fmt: off
+    command = [
+        sys.executable, "-m", "tests.bench.restore", str(settings.kafka_bootstrap), str(settings.partitions),
+        "floor" if floor else "restore",
+    ]
+    # fmt: on
+    environ = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+    told = subprocess.run(command, env=environ, check=True, stdout=subprocess.PIPE).stdout
+    return Restored(**json.loads(told))
+
+
+def main() -> None:
+    """Be that process."""
+    bootstrap, partitions, what = sys.argv[1:]
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    found = asyncio.run(measure(deployment(bootstrap, int(partitions)), floor=what == "floor"))
+    out(json.dumps(asdict(found)))
 
 
 if __name__ == "__main__":

@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streams.broker import start_broker
+from streams.records import INPUT_TOPICS
 from streams.settings import load_settings
-from streams.topics import create_topics
-from tests.bench.common import end_on_sigterm, load_average, out
+from streams.topics import create_topics, topic_name
+from tests.bench.arena import Offsets
+from tests.bench.common import Worker, end_on_sigterm, load_average, out
 from tests.bench.events import fill
-from tests.bench.throughput import Figures, measure
+from tests.bench.measuring import Figures, Span, measure
 from tests.bench.worker import MODES
 
 TARGET = 0.8
@@ -44,7 +46,13 @@ def run(bootstrap: str, number: int, mode: str, options: argparse.Namespace) -> 
     create_topics(settings)
     fill(settings, options.events, options.customers, options.seed)
     command = (sys.executable, "-m", "tests.bench.worker", mode)
-    figures = measure(environ, options.events, options.limit, command)
+    inputs = [topic_name(settings, name) for name in INPUT_TOPICS]
+    span = Span(options.events, warm_s=options.limit, span_s=options.limit, limit_s=options.limit)
+    with (
+        Offsets(bootstrap, settings.app_id, inputs, settings.partitions) as offsets,
+        Worker(environ, command=command) as worker,
+    ):
+        figures = measure([worker], offsets, span)
     out(
         f"{mode:8} {figures.events_per_second:10,.0f} events/s {figures.cpu_us_per_event:8.1f} us CPU"
         f" per event   load {load_average():.1f}"
