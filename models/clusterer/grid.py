@@ -67,10 +67,9 @@ class Scale:
         """Return rows (n, d) in standard deviations on the grid; NaN becomes the mean, ±inf ±`CLIP`."""
         with np.errstate(over="ignore"):
             standard: F64 = rows - self.mean
-            standard *= self.inverse
+            standard *= self.inverse * GRID  # a power of two: the same as one after the other
         np.copyto(standard, 0.0, where=np.isnan(standard))
-        np.clip(standard, -CLIP, CLIP, out=standard)
-        standard *= GRID
+        np.clip(standard, -CLIP * GRID, CLIP * GRID, out=standard)
         np.rint(standard, out=standard)
         standard *= 1 / GRID
         standard += 0.0

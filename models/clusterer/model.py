@@ -12,7 +12,7 @@ import numpy as np
 from models.clusterer import layout
 from models.clusterer.grid import Scale, as_rows
 from models.clusterer.lineage import LineageEvent
-from models.clusterer.references import BLOCK, References, Sums, squared_distances
+from models.clusterer.references import BLOCK, References, Sums, nearest, squared_distances
 from models.clusterer.review import NOTHING, Review
 from models.events import F64, I64
 from models.value import ValueModel, ValueSample
@@ -100,7 +100,13 @@ class Model:
 
     def assign(self, rows: F64) -> I64:
         """Return the number (n,) of the nearest segment of each row; the smallest number among equals."""
-        return self.numbers[self.distances(rows).argmin(axis=1)]
+        matrix = as_rows(rows, len(self.features))
+        place = np.empty(len(matrix), np.int64)
+        for start in range(0, len(matrix), BLOCK):
+            place[start : start + BLOCK] = nearest(
+                self.scale.to_grid(matrix[start : start + BLOCK]), self.centres
+            )
+        return self.numbers[place]
 
     def decide(self, rows: F64, current: I64, margin: float) -> I64:
         """Return the number (n,) that each row holds after one decision; see `step`."""

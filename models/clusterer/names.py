@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -83,6 +84,7 @@ def spoken(features: tuple[str, ...], profiles: F64, deviation: F64) -> tuple[tu
     return names, kept
 
 
+@lru_cache(maxsize=1024)
 def direction(features: tuple[str, ...], name: str) -> F64:
     """Return the direction (d,) that a name speaks of, as a unit vector; zeros when it speaks of none.
 
@@ -98,7 +100,9 @@ def direction(features: tuple[str, ...], name: str) -> F64:
             low, high = _phrases(feature)
             pattern[place] = (high.lower() in said) * 1.0 - (low.lower() in said) * 1.0
     length = float(np.sqrt((pattern * pattern).sum()))
-    return pattern / length if length > 0 else pattern
+    unit = pattern / length if length > 0 else pattern
+    unit.setflags(write=False)
+    return unit
 
 
 def _archetype(features: tuple[str, ...], name: str) -> Archetype | None:

@@ -49,6 +49,7 @@ def drop_vanished(references: References) -> None:
 
 def rebalance(references: References, size: int) -> None:
     """Grow to `size` references where a split helps; then move a few to where they help more."""
+    squares: F64 | None = None
     for _ in range(max(2, size // 16) + max(size - len(references.points), 0)):
         sums = references.sums
         widest = sums.second.max(axis=1)
@@ -60,11 +61,16 @@ def rebalance(references: References, size: int) -> None:
         if len(references.points) < size:
             _split(references, worst, _grown(references))
             continue
-        pair = _cheapest_pair(references, worst)
+        if squares is None:
+            squares = squared_distances(references.points, references.points)
+        pair = _cheapest_pair(references, squares, worst)
         if pair is None or gain < WORTH * pair[2]:
             return
         _merge(references, pair[0], pair[1])
         _split(references, worst, pair[1])
+        moved = [worst, *pair[:2]]
+        squares[moved] = squared_distances(references.points[moved], references.points)
+        squares[:, moved] = squares[moved].T
 
 
 def follow_scale(references: References) -> tuple[F64, F64] | None:
@@ -86,11 +92,14 @@ def follow_scale(references: References) -> tuple[F64, F64] | None:
     return offset, factor
 
 
-def _cheapest_pair(references: References, besides: int) -> tuple[int, int, float] | None:
-    """Return the pair that is cheapest to merge (Ward), `besides` excluded, and the error it adds."""
+def _cheapest_pair(references: References, squares: F64, besides: int) -> tuple[int, int, float] | None:
+    """Return the pair that is cheapest to merge (Ward), `besides` excluded, and the error it adds.
+
+    `squares` (m, m) are the squared distances between the points.
+    """
     count = references.sums.count
     both = np.maximum(count[:, None] + count, VANISHED)
-    cost = squared_distances(references.points, references.points) * (count[:, None] * count / both)
+    cost = squares * (count[:, None] * count / both)
     np.fill_diagonal(cost, np.inf)
     cost[besides] = np.inf
     cost[:, besides] = np.inf
