@@ -7,20 +7,24 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from models.clusterer import Model
 from models.events import F64
 from tests.clusterer_samples import adjusted_rand, partition_cost
+from tests.quality.bounds import Bounds
 from tests.quality.flapping import DAY_MS, flapping
-from tests.quality.methods import METHODS
+from tests.quality.methods import METHODS, Method
 from tests.quality.scenarios import NAMES, scenario
-from tests.quality.scores import Score, Yardstick, score, yardstick
+from tests.quality.scores import STEP, Score, Yardstick, score, yardstick
 from tests.quality.shop import FILE, Shop, replayed
 from tests.quality.speed import ours, river
 
+FLAPPING, ASTRAY = 0.3, 0.15
+Methods: TypeAlias = Mapping[str, Callable[[int], Method]]
 LINE = "{:<22}{:>8}{:>8}{:>9}{:>10}{:>12}{:>14}"
 HEAD = LINE.format("", "SSQ", "ARI", "churn", "clusters", "rows/s", "reproducible")
 REPRODUCED_ROWS = 1200
@@ -29,18 +33,21 @@ STAYS_DAYS = (1, 7, 30, 60, 90)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the tables and return 0."""
+    """Print the tables; return 0 when all bounds hold, else 1."""
     options = _options(arguments)
     if options.labels:
         print(" ".join(_digest(name) for name in METHODS))  # noqa: T201 - a command prints
         return 0
-    _show([*_speed(), ""])
-    _mixtures(options.rows, options.seed)
+    bounds = Bounds()
+    methods = {"ours": METHODS["ours"]} if options.ours else METHODS
+    _show([*_speed(bounds), ""])
+    _mixtures(options.rows, options.seed, methods, bounds)
     if FILE.is_file():
-        _retail(options.thin, options.margin)
+        _retail(options.thin, options.margin, methods, bounds)
     else:
         _show([f"Online Retail is not at {FILE}; name its folder with SHOP_DATA"])
-    return 0
+    _show(["", *bounds.lines()])
+    return int(not bounds.hold())
 
 
 def _show(lines: Sequence[str]) -> None:
@@ -49,19 +56,22 @@ def _show(lines: Sequence[str]) -> None:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.quality", description=__doc__)
-    parser.add_argument("--rows", type=int, default=6000, help="rows of each mixture (default %(default)s)")
+    parser.add_argument("--rows", type=int, default=12_000, help="rows of each mixture (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the mixtures (default %(default)s)")
     parser.add_argument(
         "--thin", type=int, default=30, help="learn every n-th row of Online Retail (default %(default)s)"
     )
     parser.add_argument("--margin", type=float, action="append", help="replay Online Retail at this too")
+    parser.add_argument("--ours", action="store_true", help="leave River's clusterers out")
     parser.add_argument("--labels", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
-def _speed() -> list[str]:
+def _speed(bounds: Bounds) -> list[str]:
     rows = [ours(1, 2000), ours(100, 40_000), ours(1000, 40_000), river()]
     base = rows[-1].both
+    bounds.at_least("times River's KMeans, predict and learn, batch 100", rows[1].both / base, 40)
+    bounds.at_least("rows/s of CPU, predict and learn, batch 1000", rows[2].both, 2_000_000)
     line = "{:<22}{:>12}{:>12}{:>14}{:>14}"
     return [
         "Speed: rows per second of CPU, 12 features, 8 clusters",
@@ -75,8 +85,9 @@ def _speed() -> list[str]:
     ]
 
 
-def _mixtures(rows: int, seed: int) -> None:
+def _mixtures(rows: int, seed: int, methods: Methods, bounds: Bounds) -> None:
     same = _reproducible()
+    bounds.at_least("labels are the same for two hash seeds (1: yes)", same["ours"] == "yes", 1)
     _show(["Mixtures: 8 unequal groups, 12 features, 1 % noise; scored on the last quarter", ""])
     for name in NAMES:
         made = scenario(name, seed, rows)
@@ -84,33 +95,42 @@ def _mixtures(rows: int, seed: int) -> None:
         truth = made.group[-rows // 4 :]
         yard = yardstick(window)
         _show([f"{name}, {rows:,} rows", HEAD])
-        for method, make in METHODS.items():
-            _show([_line(method, score(make(rows // 12), made.rows, truth, yard), same[method])])
+        found = {method: score(make(STEP), made.rows, truth, yard) for method, make in methods.items()}
+        _show([_line(method, one, same[method]) for method, one in found.items()])
         _show([_batch(yard, truth, truth >= 0), ""])
+        bounds.at_most(f"SSQ against batch k-means++, {name}", found["ours"].ssq, 1.01)
+        bounds.at_least(f"ARI, {name}", found["ours"].ari, 0.99)
+        if name == "stationary":
+            bounds.at_most("id churn per version, stationary", found["ours"].churn, 0.001)
 
 
-def _retail(thin: int, margins: Sequence[float] | None) -> None:
+def _retail(thin: int, margins: Sequence[float] | None, methods: Methods, bounds: Bounds) -> None:
     shop = replayed()
     rows = shop.learned[::thin]
     yard = yardstick(shop.customers)
     title = f"Online Retail: {len(rows):,} of {len(shop.learned):,} learned rows; scored on"
     _show([f"{title} all {len(shop.customers):,} customers at the end", HEAD])
-    for method, make in METHODS.items():
-        _show([_line(method, score(make(1000), rows, None, yard), "")])
-    _show(["", *_product(shop.customers, shop.model, yard), "", *_names(shop.model), ""])
+    for method, make in methods.items():
+        _show([_line(method, score(make(STEP), rows, None, yard), "")])
+    _show(["", *_product(shop.customers, shop.model, yard, bounds), "", *_names(shop.model), ""])
     _show(["Flapping: A→B→A within 5 events of a customer, per 100 events of customers with a segment"])
     for margin in (None, *(margins or ())):
         _show([_flaps(margin, shop if margin is None else replayed(margin))])
+    found = flapping(shop.events, shop.entries)
+    bounds.at_most("A→B→A within 5 events, per 100 events, Online Retail", found.per_100, FLAPPING)
+    bounds.at_most("customers who are not in the nearest segment, Online Retail", shop.astray, ASTRAY)
 
 
-def _product(customers: F64, model: Model, yard: Yardstick) -> list[str]:
+def _product(customers: F64, model: Model, yard: Yardstick, bounds: Bounds) -> list[str]:
     """Return how the worker's own model, which learned all rows, does on the customers at the end."""
     own = yardstick(customers, model.scale.to_grid(customers))
     label = model.assign(customers)
+    ratio = partition_cost(own.standard, label) / own.cost
+    bounds.at_most("SSQ against batch k-means++, Online Retail, in the model's scale", ratio, 1.06)
     return [
         (
             f"the replay's model, version {model.version}, {model.rows:,} rows: SSQ "
-            f"{partition_cost(own.standard, label) / own.cost:.3f} in its own scale, "
+            f"{ratio:.3f} in its own scale, "
             f"{partition_cost(yard.standard, label) / yard.cost:.3f} in that of the customers at the end"
         )
     ]
@@ -126,6 +146,7 @@ def _flaps(margin: float | None, shop: Shop) -> str:
     return (
         f"  margin {'of the settings' if margin is None else margin}: {found.per_100:.2f}, by events alone "
         f"{found.per_100_by_events():.2f}; {found.events:,} events, {found.moves:,} moves; "
+        f"{shop.astray:.1%} not in the nearest segment, cost x{shop.cost_of_staying:.3f}; "
         f"with stays of at least: {stays}"
     )
 

@@ -14,8 +14,9 @@ from tests.quality.methods import K, Method
 
 RUNS = 10
 """Starts of batch k-means++; the best one counts."""
-PROBE = 200
+PROBE = 1000
 STEP = 1000
+"""Rows between two looks at the fixed rows, and of an epoch of ours: one version each."""
 FAR = 8.0
 """Standard deviations at which rows are cut off before costs are compared."""
 
