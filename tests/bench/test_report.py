@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import report
 from tests.bench.__main__ import COMMANDS
 from tests.bench.compare import CANDIDATES, order
 from tests.bench.feeder import at_ms, prepared
@@ -88,3 +89,20 @@ def test_the_small_job_emits_when_a_customer_goes_from_one_segment_to_another() 
     assert changed == [False, True, False, False]
     assert state == [0.0, 3.0, 1.0, 30.0, 7, 1.0]
     assert job.change("c", 0.0, state) == {"customer_id": "c", "from": 0, "to": 1, "at": 7}
+
+
+def test_the_files_in_git_have_the_columns_that_are_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A column that is added or moved would shift the rows of later runs."""
+    written = {"RESULTS": tmp_path / "results.csv", "FIGURES": tmp_path / "figures.csv"}
+    kept = {name: getattr(report, name).read_text(encoding="utf-8").splitlines()[0] for name in written}
+    for name, path in written.items():
+        monkeypatch.setattr(report, name, path)
+    monkeypatch.setattr(report, "renew", lambda *_: None)
+    made = report.Report("idle", [], keep=True)
+
+    made.figures([report.Figure("idle", "%", Spread([1.0]))])
+    made.candidate("faust", dict.fromkeys(("cpu_us_per_event", "events_per_s", "rss_mb"), Spread([1.0, 2.0])))
+
+    assert {name: path.read_text().splitlines()[0] for name, path in written.items()} == kept
