@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 
 from models.audiences import Definitions
 from models.clusterer import Delta, DeltaFormatError, DeltaRefusedError, LineageKind, Merger, Model
-from models.features import BY_NAME
 from streams.codec.activation import is_definitions
 from streams.codec.definitions import encode_definition
 from streams.codec.output_records import Definition, Lineage
 from streams.codec.output_records import LineageEvent as LineageName
 from streams.defining import DEFINITIONS, MODELS, Defining
 from streams.records import Record
+from streams.review_records import differences_of, in_unit, review_of, sizes_of
 from streams.versions import FEATURE_NAMES
 
 __all__ = ["DEFINITIONS", "MODELS", "Merging", "definitions", "epoch_rows", "in_unit"]
@@ -124,6 +123,8 @@ def epoch_rows(version: int) -> int:
 
 def definitions(model: Model) -> list[Record]:
     """Return the records of a model's segments, and of those that are no more."""
+    sizes = sizes_of(model.standing)
+    decided = sum(sizes.values())
     found = [
         Definition(
             id=info.id,
@@ -131,9 +132,11 @@ def definitions(model: Model) -> list[Record]:
             name=info.name,
             description=info.description,
             centre={name: in_unit(name, value) for name, value in info.centre.items()},
-            size=round(info.count),
-            share=info.share,
+            size=sizes.get(info.number) if sizes else None,
+            share=sizes.get(info.number, 0) / decided if decided else None,
             model_version=model.version,
+            review=review_of(model, info.number),
+            differences=differences_of(model, info.number),
             lineage=_lineage(model, info.number),
         )
         for info in model.segments
@@ -154,11 +157,6 @@ def definitions(model: Model) -> list[Record]:
         for number in gone
     ]
     return [Record(DEFINITIONS, 0, d.id.encode(), encode_definition(d)) for d in found]
-
-
-def in_unit(feature: str, value: float) -> float:
-    """Return a transformed value in the feature's own unit."""
-    return math.expm1(value) if BY_NAME[feature].transform == "log1p" else value
 
 
 _KINDS: dict[LineageKind, LineageName] = {

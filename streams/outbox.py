@@ -17,6 +17,7 @@ from streams.codec.membership import AudienceMembership, Behaviour, encode_membe
 from streams.codec.output_records import Origin
 from streams.partition import NOWHERE, Partition
 from streams.records import INPUT_TOPICS, Batch, Record
+from streams.reviewing import kept
 
 CHANGELOG = "profiles-changelog"
 CHANGES = "segment-changes"
@@ -73,6 +74,8 @@ def take(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int) ->
     )
     origin = str(part.number).encode()
     records.extend(Record(DELTAS, 0, origin, delta.to_bytes()) for delta in part.accumulator.take())
+    if part.reviewed:
+        records.append(Record(CHANGELOG, part.number, codec.REVIEW_KEY, part.standing.to_bytes()))
     records.append(Record(CHANGELOG, part.number, codec.META_KEY, codec.encode_meta(_meta(part))))
     batch = Batch(records, part.pending)
     _forget(part)
@@ -80,7 +83,7 @@ def take(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int) ->
 
 
 def _forget(part: Partition) -> None:
-    part.pending, part.moved = 0, False
+    part.pending, part.moved, part.reviewed = 0, False, False
     part.hot, part.cold, part.gone, part.fresh_erased = [], [], [], []
     part.changes, part.changed, part.dead_letters = [], {}, []
     part.names.fresh.clear()
@@ -192,4 +195,5 @@ def _meta(part: Partition) -> codec.Meta:
         duplicates=part.duplicates,
         erased=part.ignored,
         inputs=part.ledger.to_inputs(),
+        flows=kept(part),
     )

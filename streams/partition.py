@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.audiences import Rules
-from models.clusterer import Accumulator, Model
+from models.clusterer import NOTHING, Accumulator, Model, Review
 from models.events import I64
 from models.names import Names
 from streams.codec.changes import Change
@@ -18,6 +20,7 @@ from streams.ledger import Entry, Ledger
 from streams.records import CUSTOMERS, INPUT_TOPICS, RawBatch, Record
 from streams.sweep import Sweep
 
+Flow: TypeAlias = Literal["entered", "left"]
 NOWHERE = -1
 """Position of an input topic of which nothing has been seen."""
 
@@ -52,11 +55,17 @@ class Partition:
     positions: list[int] = field(default_factory=lambda: [NOWHERE] * len(INPUT_TOPICS))
     erased: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """Keyed hash of a customer id to (erased_before ms, last sequence)."""
+    standing: Review = NOTHING
+    """The segments of its customers as of the last review: what the merger has been told altogether."""
+    flows: Counter[tuple[int, Flow]] = field(default_factory=Counter)
+    """Moves into and out of segments, by number, of which the merger has not been told."""
     ledger: Ledger = field(default_factory=Ledger)
     """What became of each delivered record."""
 
     pending: int = 0
     """Records processed since the last commit."""
+    reviewed: bool = False
+    """The review differs from the committed one."""
     moved: bool = False
     """The meta row differs from the committed one."""
     hot: list[NDArray[np.intp]] = field(default_factory=list)

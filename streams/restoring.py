@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.clusterer import Review
 from models.profiles import HOT_BYTES, Slab
 from streams.codec import profile_rows as codec
 from streams.ledger import Ledger
 from streams.partition import NOWHERE, Partition
 from streams.records import INPUT_TOPICS
+from streams.reviewing import restored
 from streams.sweep import Sweep
 from streams.versions import Versions
 
@@ -91,6 +93,8 @@ def _other(part: Partition, key: bytes, value: bytes) -> None:
         part.names.put(space, code, value.decode())
     elif prefix == codec.ERASED_PREFIX:
         part.erased[key[1:]] = codec.decode_erased(value)
+    elif key == codec.REVIEW_KEY:
+        part.standing = Review.from_bytes(value)
     elif key == codec.META_KEY:
         part.meta = codec.decode_meta(value)
 
@@ -110,6 +114,7 @@ def finish(part: Partition, known: Versions) -> None:
     part.positions = [meta.positions.get(topic, NOWHERE) for topic in INPUT_TOPICS]
     outcomes = (meta.counted, meta.dead, meta.duplicates, meta.erased)
     part.ledger = Ledger.restored(meta.inputs, outcomes)
+    part.flows = restored(meta.flows)
     part.model = known.model_of(meta.model_version)
     part.rules = known.rules_of(meta.definitions_version)
     learning, part.sweep = part.model, None

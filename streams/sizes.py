@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from streams.codec.definitions import decode_definition
+from streams.codec.output_records import Difference, SegmentReview
 from streams.reader import Reader
 
 
@@ -22,6 +23,10 @@ class Segment:
     share: float
     """Of all customers that are in any segment."""
     description: str
+    review: SegmentReview | None = None
+    """What its customers do, as of the last count."""
+    differences: tuple[Difference, ...] = ()
+    """Where it differs most from all customers."""
 
 
 class _Behaviour(msgspec.Struct):
@@ -76,6 +81,8 @@ def sized(definitions: dict[bytes, bytes], memberships: dict[bytes, bytes]) -> l
                 size,
                 size / max(len(memberships), 1),
                 definition.description if definition is not None else "",
+                definition.review if definition is not None else None,
+                definition.differences if definition is not None else (),
             )
         )
     return sorted(rows, key=lambda row: (row.segment_set != "behaviour", -row.size, row.id))

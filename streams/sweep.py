@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.audiences import Rules
 from models.clusterer import Model
+from models.features.tally import Tally
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class Sweep:
     """As the model."""
     rows: NDArray[np.intp]
     """The customers there were when the tick was crossed."""
+    tally: Tally | None = None
+    """The review of the customers as of the tick: of the first one of a day."""
     at: int = 0
     """Those before this place are decided."""
 

@@ -17,6 +17,7 @@ from streams.deciding import Decider
 from streams.deciding.crowd import crowd_of
 from streams.observer import EngineObserver
 from streams.partition import Partition
+from streams.reviewing import tally_of, tell
 from streams.sweep import Sweep
 
 SLICE = 1024
@@ -50,7 +51,9 @@ class Sweeper:
         """
         for part in parts:
             self.finish([part])
-            part.sweep = Sweep(part.tick_ms, part.model, part.rules, self._rows(part))
+            part.sweep = Sweep(
+                part.tick_ms, part.model, part.rules, self._rows(part), tally_of(part.tick_ms, tick_ms)
+            )
             part.tick_ms, part.moved = tick_ms, True
             if model is not None and (part.model is None or part.model.version < model.version):
                 part.model = model
@@ -60,7 +63,8 @@ class Sweeper:
     def resume(self, part: Partition) -> None:
         """Begin again with a sweep that was under way when the partition was committed."""
         if part.sweep is not None:
-            part.sweep = replace(part.sweep, rows=self._rows(part))
+            tally = tally_of(part.sweep.since_ms, part.tick_ms)
+            part.sweep = replace(part.sweep, rows=self._rows(part), tally=tally)
 
     def _rows(self, part: Partition) -> NDArray[np.intp]:
         rows = np.fromiter(part.index.values(), np.intp, len(part.index))
@@ -121,6 +125,8 @@ class Sweeper:
 
     def _end(self, part: Partition) -> None:
         """What is learnt from now on is learnt against the model in force."""
+        if part.sweep is not None and part.sweep.tally is not None:
+            tell(part, part.sweep.tally)
         part.sweep, part.moved = None, True
         if part.model is not None and part.accumulator.model is not part.model:
             part.accumulator.adopt(part.model)

@@ -133,7 +133,7 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         "model-deltas",
-        "what the workers learned, for the merger",
+        "what the workers learned and counted, and requests for definitions, for the merger",
         partitions=1,
         retention_ms=7 * _DAY,
         config=_ARRIVAL,

@@ -13,9 +13,10 @@ from models.clusterer.layout import ModelFormatError
 from models.clusterer.lineage import LineageEvent, LineageKind
 from models.clusterer.merger import DeltaRefusedError, Merger
 from models.clusterer.model import NO_SEGMENT, Model, SegmentInfo
-from models.clusterer.review import Review
+from models.clusterer.review import NOTHING, Review
 
 __all__ = [
+    "NOTHING",
     "NO_SEGMENT",
     "Accumulator",
     "Delta",

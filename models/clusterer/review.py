@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.clusterer.frame import FormatError
+from models.clusterer.frame import FormatError, pack, unpack
 from models.events import I64
+
+MAGIC = b"LSRV"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,26 @@ class Review:
             np.concatenate([self.numbers, other.numbers]),
             np.vstack([self._spread(columns), other._spread(columns)]),
         )
+
+    def minus(self, other: Review) -> Review:
+        """Return what must be added to `other` to make this."""
+        return self.plus(Review(other.columns, other.numbers, -other.values))
+
+    def to_bytes(self) -> bytes:
+        """Return the sums as bytes, checksum included."""
+        return pack(MAGIC, {"review": list(self.columns)}, [self.numbers, self.values])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Review:
+        """Return the sums of these bytes.
+
+        Raises:
+            FormatError: they are no review, or were changed.
+        """
+        header, arrays = unpack(MAGIC, data)
+        if len(arrays) != 2:
+            raise FormatError(f"{len(arrays)} arrays are no review")
+        return read_review(header.get("review"), arrays[0], arrays[1])
 
     def of(self, number: int) -> dict[str, int]:
         """Return column to sum of one segment; a column that is 0 in all segments is not there."""

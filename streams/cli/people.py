@@ -25,12 +25,18 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    short_help="List the segments with their sizes.",
+    short_help="List the segments with their sizes and what their customers do.",
     example="KAFKA_BOOTSTRAP=localhost:9092 live-segments segments",
 )
 @json_option
 def segments(as_json: bool) -> None:
-    """Print all segments with their sizes, from a running or a stopped deployment."""
+    """Print all segments with their sizes, and what the customers of the behaviour segments do.
+
+    From a running or a stopped deployment. What they do is counted once a day; see `segment-definitions`.
+    """
+    import msgspec
+
+    from streams.cli.review import print_review
     from streams.reader import Reader
     from streams.settings import load_settings
     from streams.sizes import segment_sizes
@@ -47,6 +53,8 @@ def segments(as_json: bool) -> None:
                     "size": row.size,
                     "share": round(row.share, 6),
                     "description": row.description,
+                    "review": msgspec.to_builtins(row.review),
+                    "differences": msgspec.to_builtins(row.differences),
                 }
                 for row in rows
             ]
@@ -61,6 +69,7 @@ def segments(as_json: bool) -> None:
         ("id", "segment", ">size", ">share", "description"),
         [(row.id, row.name, row.size, f"{row.share:.1%}", row.description) for row in rows],
     )
+    print_review(rows)
     if not any(row.size for row in rows):
         say("nobody is in a segment yet: a new model is taken up at the next sweep, within 30 s")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streams.codec.changes import Change, Headers, Reason, Trigger, encode_change
 from streams.codec.definitions import Definition, Lineage, encode_definition
 from streams.codec.membership import AudienceMembership, Behaviour, encode_membership
-from streams.codec.output_records import Scalar
+from streams.codec.output_records import Difference, Favourite, Scalar, SegmentReview
 from streams.codec.sentences import reason_sentence
 
 _SINCE_MS = 1_769_867_112_000
@@ -94,6 +94,23 @@ def definition_records() -> list[bytes]:
                 size=1840,
                 share=0.22,
                 model_version=12,
+                review=SegmentReview(
+                    revenue=571320.0,
+                    revenue_share=0.094,
+                    orders=4420,
+                    average_order=129.257919,
+                    conversion=0.12,
+                    bounce_share=0.41,
+                    coupon_share=0.2,
+                    campaign_click_through=0.03,
+                    campaign_conversion=0.11,
+                    churned_share=0.62,
+                    entered=48,
+                    left=31,
+                    top_categories=(Favourite("home", 0.31), Favourite("garden", 0.18)),
+                    top_brands=(Favourite("Acme", 0.22),),
+                ),
+                differences=(Difference("orders_90d", 0.1, 1.9, -0.9),),
                 lineage=(
                     Lineage("born", [], 1),
                     Lineage("survived", ["b-3"], 7),

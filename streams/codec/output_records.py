@@ -234,6 +234,49 @@ class Lineage(Struct, frozen=True, rename={"origins": "from"}):
     version: Annotated[int, Meta(ge=0, description="Model or definitions version of the step.")]
 
 
+class Favourite(Struct, frozen=True):
+    """A category or brand that customers of a segment look at and buy most."""
+
+    name: Annotated[str, Meta(description="Category or brand.")]
+    share: Annotated[Share, Meta(description="Part of the segment's customers whose favourite it is.")]
+
+
+class Difference(Struct, frozen=True):
+    """A feature in which a segment differs from all customers."""
+
+    feature: Annotated[str, Meta(description="Name of the feature.")]
+    value: Annotated[float, Meta(description="The segment's typical value, in the feature's unit.")]
+    base: Annotated[float, Meta(description="That of all customers.")]
+    deviation: Annotated[
+        float,
+        Meta(description="How far they lie apart, in standard deviations; below 0: the segment's is less."),
+    ]
+
+
+_Ratio: TypeAlias = float | None
+
+
+class SegmentReview(Struct, frozen=True, kw_only=True):
+    """What the customers of a behaviour segment do; of all time unless said otherwise, counted once a day."""
+
+    revenue: Annotated[float, Meta(description="Money of their orders, refunds deducted.")]
+    revenue_share: Annotated[_Ratio, Meta(description="Part of the money of all customers; null: none.")]
+    orders: Annotated[Count, Meta(description="Their orders.")]
+    average_order: Annotated[_Ratio, Meta(description="Revenue per order; null: no orders.")]
+    conversion: Annotated[_Ratio, Meta(description="Orders per visit; null: no visits.")]
+    bounce_share: Annotated[_Ratio, Meta(description="Visits with a single event, part of all visits.")]
+    coupon_share: Annotated[_Ratio, Meta(description="Orders with a coupon, part of all orders.")]
+    campaign_click_through: Annotated[_Ratio, Meta(description="Clicks on campaigns per visit.")]
+    campaign_conversion: Annotated[
+        _Ratio, Meta(description="Orders from campaigns per click on one; may exceed 1; null: no clicks.")
+    ]
+    churned_share: Annotated[_Ratio, Meta(description="Customers not seen for 90 days, part of all.")]
+    entered: Annotated[Count, Meta(description="Customers who came in since the model version before.")]
+    left: Annotated[Count, Meta(description="Customers who went since the model version before.")]
+    top_categories: Annotated[tuple[Favourite, ...], Meta(description="The most frequent favourites, first.")]
+    top_brands: Annotated[tuple[Favourite, ...], Meta(description="As the categories.")]
+
+
 class Definition(Struct, frozen=True, kw_only=True):
     """What a segment is. Key: the segment's id."""
 
@@ -251,7 +294,7 @@ class Definition(Struct, frozen=True, kw_only=True):
         dict[str, float | None] | None,
         Meta(description="Behaviour: the typical customer, by feature, in the feature's unit; else null."),
     ] = None
-    size: Annotated[Count | None, Meta(description="Customers in it at this version; null: not counted.")] = (
+    size: Annotated[Count | None, Meta(description="Customers in it when last counted; null: not yet.")] = (
         None
     )
     share: Annotated[Share | None, Meta(description="Part of all customers decided; null: not counted.")] = (
@@ -261,6 +304,14 @@ class Definition(Struct, frozen=True, kw_only=True):
     definitions_version: Annotated[
         Count | None, Meta(description="Audience: definitions it is from; else null.")
     ] = None
+    review: Annotated[
+        SegmentReview | None,
+        Meta(description="Behaviour: what its customers do, as of the last count; null: not counted yet."),
+    ] = None
+    differences: Annotated[
+        tuple[Difference, ...],
+        Meta(description="Behaviour: where it differs most from all customers, the largest deviation first."),
+    ] = ()
     lineage: Annotated[tuple[Lineage, ...], Meta(description="Its history, oldest first.")] = ()
     schema_version: SchemaVersion = SCHEMA_VERSION
 

@@ -6,6 +6,7 @@
 | `c` + customer id | schema version, cold block |
 | `n` + namespace number + code | the name, UTF-8 |
 | `e` + keyed hash of an erased customer id | erased_before ms, last sequence |
+| `r` | review of the segments of the partition's customers, as of its last day |
 | `m` | the partition's meta row, JSON |
 """
 
@@ -27,6 +28,7 @@ HOT_PREFIX = b"h"
 COLD_PREFIX = b"c"
 NAME_PREFIX = b"n"
 ERASED_PREFIX = b"e"
+REVIEW_KEY = b"r"
 META_KEY = b"m"
 
 VERSION_BYTE = bytes([SCHEMA_VERSION])
@@ -71,6 +73,8 @@ class Meta(msgspec.Struct, kw_only=True):
     """Events ignored because their customer was erased later than they happened."""
     inputs: dict[str, list[int]] | None = None
     """By input topic: records delivered, and of those counted, dead, duplicates, erased."""
+    flows: dict[str, dict[int, int]] | None = None
+    """Customers that have entered and left behaviour segments since the last review, by number."""
 
 
 def encode_meta(meta: Meta) -> bytes:

@@ -51,6 +51,17 @@ class AtTicks:
             flips = self._flips(judge, there, there.numbers(), now[theirs])
             moves = self._audiences(judge, there, there.numbers()[flips.row], flips, None)
             self.journal.publish("definition", moves)
+        self._review(crowd, now)
+
+    def _review(self, crowd: Crowd, now: I64) -> None:
+        """Count the customers, as they are by now, where the tick begins a day."""
+        tallies = [part.sweep.tally if part.sweep is not None else None for part in crowd.parts]
+        if any(tally is not None for tally in tallies):
+            crowd.refresh(self.slab)
+            for i, tally in enumerate(tallies):
+                if tally is not None:
+                    mine = np.flatnonzero(crowd.owner == i)
+                    tally.add(View(gather(crowd.r, mine), now[mine], self.calendar))
 
     def _judge(self, force: Force) -> Judge:
         return Judge(*force, self.rules, self.calendar)

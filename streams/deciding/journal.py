@@ -19,6 +19,7 @@ from streams.deciding.moves import AudienceMoves, BehaviourMoves, Chains, Moves
 from streams.deciding.records import changes_of
 from streams.observer import EngineObserver
 from streams.partition import Held
+from streams.reviewing import flow
 from streams.rules import EngineRules
 
 
@@ -103,3 +104,8 @@ class Journal:
                 parts[number].hot.append(np.array(theirs, np.intp))
                 if isinstance(moves, AudienceMoves):
                     parts[number].cold.append(parts[number].hot[-1])
+            if isinstance(moves, BehaviourMoves):
+                for part, old, new in zip(
+                    moves.who.parts, moves.old.tolist(), moves.new.tolist(), strict=True
+                ):
+                    flow(part, old, new)

@@ -76,6 +76,8 @@ DEFINITION = [
     "share",
     "model_version",
     "definitions_version",
+    "review",
+    "differences",
     "lineage",
     "schema_version",
 ]

@@ -46,6 +46,7 @@ def state(driver: Driver) -> tuple[object, ...]:
         names_of(driver.engine),
         driver.changes(),
         [(p.erased, p.counted, p.duplicates, p.ignored, p.stream_ms, p.tick_ms) for p in parts],
+        [(p.standing.to_bytes(), sorted(p.flows.items())) for p in parts],
     )
 
 

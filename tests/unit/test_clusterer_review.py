@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.clusterer import Accumulator, Delta, DeltaFormatError, Merger, Model, ModelFormatError, Review
-from models.clusterer.frame import pack, unpack
+from models.clusterer.frame import FormatError, pack, unpack
 from models.clusterer.review import NOTHING
 from tests.clusterer_samples import FEATURES, deltas_of, first_model, mixture
 
@@ -88,6 +88,29 @@ def test_the_model_has_what_was_counted_since_and_altogether() -> None:
     assert second.review.of(1) == {"customers": -1, "orders": 1}
     assert second.standing.of(1) == {"customers": 0, "orders": 3}
     assert second.standing.of(2) == {"customers": 1, "orders": 1}
+
+
+def test_a_difference_leads_from_one_review_to_the_other() -> None:
+    """Columns and segments of either; equal reviews differ in nothing."""
+    old, new = counted((1, 2, 1, 0), (2, 1, 1, 0)), counted((2, 4, 1, 0), (3, 0, 1, 9))
+
+    assert old.plus(new.minus(old)).to_bytes() == new.to_bytes()
+    assert not new.minus(new)
+    assert NOTHING.minus(old).of(2) == {"customers": -1, "orders": -1}
+
+
+def test_a_review_survives_its_bytes() -> None:
+    """The changelog keeps it; changed or other bytes are refused."""
+    review = counted((1, 2, 1, 0), (2, 1, 1, -7))
+    data = review.to_bytes()
+
+    assert Review.from_bytes(data).to_bytes() == data
+    assert not Review.from_bytes(NOTHING.to_bytes())
+    for changed in (data[:-1], data[:60] + b"x" + data[61:], MODEL.to_bytes()):
+        with pytest.raises(FormatError):
+            Review.from_bytes(changed)
+    with pytest.raises(FormatError):
+        Review.from_bytes(pack(b"LSRV", {"review": ["a"]}, [np.array([1])]))
 
 
 def test_broken_reviews_are_refused() -> None:

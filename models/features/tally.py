@@ -1,0 +1,93 @@
+"""What the customers of each behaviour segment do, as sums: the review of the segments."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.clusterer import Review
+from models.clusterer.review import NOTHING
+from models.events import I64
+from models.features.view import View
+from models.names import Names
+
+SILENT_DAYS = 90
+"""Customers who were not seen for so long count as churned."""
+FAVOURITES = 20
+"""Favourite categories, and brands, of a segment that are kept of a partition: those of most customers. A
+name that is in no partition among these is missing; one that is in some only is counted too low."""
+_TOTALS = ("orders", "sessions", "bounces", "coupon_orders", "campaign_clicks", "campaign_orders")
+COLUMNS = (*_TOTALS, "customers", "buyers", "money", "silent")
+"""Columns of the review, beside `category:<name>` and `brand:<name>`: the customers whose favourite it is."""
+NAMED = ("category", "brand")
+
+
+class Tally:
+    """Sums over the customers of one partition, as they are at one time; each is added once.
+
+    The same customers give the same review in any order and any portions.
+    """
+
+    __slots__ = ("_favourites", "_review")
+
+    def __init__(self) -> None:
+        self._review = NOTHING
+        self._favourites: dict[str, Counter[tuple[int, int]]] = {what: Counter() for what in NAMED}
+
+    def add(self, view: View) -> None:
+        """Add customers who have been decided; who is in no segment counts as of segment 0."""
+        r = view.r
+        if not len(r):
+            return
+        numbers = r["behaviour"].astype(np.int64)
+        values = np.empty((len(r), len(COLUMNS)), np.int64)
+        for j, field in enumerate(_TOTALS):
+            values[:, j] = r[field]
+        values[:, -4] = 1
+        values[:, -3] = r["orders"] > 0
+        values[:, -2] = r["money_gross"] - r["money_refunded"]
+        values[:, -1] = view.since("last_seen") > SILENT_DAYS
+        self._review = self._review.plus(Review.counted(COLUMNS, numbers, values))
+        for what, counts in self._favourites.items():
+            self._count(counts, numbers, view.top(what, f"{what}_weight"))
+
+    @staticmethod
+    def _count(counts: Counter[tuple[int, int]], numbers: I64, codes: NDArray[np.float64]) -> None:
+        known = ~np.isnan(codes)
+        pairs, found = np.unique(
+            np.stack([numbers[known], codes[known].astype(np.int64)]), axis=1, return_counts=True
+        )
+        for number, code, count in zip(*pairs.tolist(), found.tolist(), strict=True):
+            counts[number, code] += count
+
+    def review(self, names: Names) -> Review:
+        """Return the sums by segment.
+
+        Args:
+            names: what the partition's codes mean.
+        """
+        total = self._review
+        for what, counts in self._favourites.items():
+            kept = _most(counts, what, names)
+            if kept:
+                columns = sorted({name for _, name, _ in kept})
+                values = np.zeros((len(kept), len(columns)), np.int64)
+                for i, (_, name, count) in enumerate(kept):
+                    values[i, columns.index(name)] = count
+                of = np.array([number for number, _, _ in kept])
+                total = total.plus(Review.counted([f"{what}:{name}" for name in columns], of, values))
+        return total
+
+
+def _most(counts: Counter[tuple[int, int]], what: str, names: Names) -> list[tuple[int, str, int]]:
+    """Return (number, name, customers) of the favourites of most customers of each segment."""
+    taken: Counter[int] = Counter()
+    found = []
+    named = [(-count, names.name(what, code), number) for (number, code), count in counts.items()]
+    for count, name, number in sorted((c, name, n) for c, name, n in named if name is not None):
+        if taken[number] < FAVOURITES:
+            taken[number] += 1
+            found.append((number, name, -count))
+    return found

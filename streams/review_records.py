@@ -1,0 +1,83 @@
+"""What a model says of its segments in their public records: sizes, the review, and what sets them apart."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from models.clusterer import NO_SEGMENT, Model, Review
+from models.events import MONEY_SCALE
+from models.features import BY_NAME
+from streams.codec.output_records import Difference, Favourite, SegmentReview
+
+MOST = 5
+"""Favourites, and features, that are named."""
+
+
+def sizes_of(standing: Review) -> dict[int, int]:
+    """Return the customers by number of their segment, those in none left out."""
+    counted = {int(number): standing.of(number).get("customers", 0) for number in standing.numbers}
+    return {number: count for number, count in counted.items() if count > 0 and number != NO_SEGMENT}
+
+
+def review_of(model: Model, number: int) -> SegmentReview | None:
+    """Return what the customers of a segment do, None while none of them is counted."""
+    sums, recent = model.standing.of(number), model.review.of(number)
+    customers = sums.get("customers", 0)
+    if customers <= 0:
+        return None
+    money = [model.standing.of(n).get("money", 0) for n in model.standing.numbers.tolist()]
+
+    def ratio(part: str, whole: str, scale: int = 1) -> float | None:
+        below = sums.get(whole, 0)
+        return round(sums.get(part, 0) / scale / below, 6) if below > 0 else None
+
+    return SegmentReview(
+        revenue=sums.get("money", 0) / MONEY_SCALE,
+        revenue_share=round(sums.get("money", 0) / sum(money), 6) if sum(money) > 0 else None,
+        orders=sums.get("orders", 0),
+        average_order=ratio("money", "orders", MONEY_SCALE),
+        conversion=ratio("orders", "sessions"),
+        bounce_share=ratio("bounces", "sessions"),
+        coupon_share=ratio("coupon_orders", "orders"),
+        campaign_click_through=ratio("campaign_clicks", "sessions"),
+        campaign_conversion=ratio("campaign_orders", "campaign_clicks"),
+        churned_share=ratio("silent", "customers"),
+        entered=recent.get("entered", 0),
+        left=recent.get("left", 0),
+        top_categories=_favourites(sums, "category:", customers),
+        top_brands=_favourites(sums, "brand:", customers),
+    )
+
+
+def _favourites(sums: dict[str, int], prefix: str, customers: int) -> tuple[Favourite, ...]:
+    """Return the favourites of most customers, equal ones by name."""
+    named = {name.removeprefix(prefix): n for name, n in sums.items() if name.startswith(prefix) and n > 0}
+    return tuple(
+        Favourite(name, round(-n / customers, 6))
+        for n, name in sorted((-n, name) for name, n in named.items())[:MOST]
+    )
+
+
+def differences_of(model: Model, number: int) -> tuple[Difference, ...]:
+    """Return in what a segment's centre lies farthest from the mean of all customers."""
+    weights = model.counts / max(float(model.counts.sum()), 1e-300)
+    mean = weights @ model.centres
+    centre = model.centres[np.searchsorted(model.numbers, number)]
+    apart = centre - mean
+    here, base = model.scale.to_units(np.stack([centre, mean]))
+    return tuple(
+        Difference(
+            feature=model.features[j],
+            value=in_unit(model.features[j], float(here[j])),
+            base=in_unit(model.features[j], float(base[j])),
+            deviation=round(float(apart[j]), 4),
+        )
+        for j in np.argsort(-np.abs(apart), kind="stable")[:MOST].tolist()
+    )
+
+
+def in_unit(feature: str, value: float) -> float:
+    """Return a transformed value in the feature's own unit."""
+    return math.expm1(value) if BY_NAME[feature].transform == "log1p" else value

@@ -1,0 +1,68 @@
+"""The review of the segments on its way to the merger: once a day and partition, as a difference.
+
+At the first tick of each day all customers of a partition are counted. What has changed since the count
+before goes into a delta, with the moves since then: the sums over all deltas are how things stand. The count
+itself stays in the changelog, and the moves in the meta row, so that a restart neither loses nor doubles any.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import get_args
+
+import numpy as np
+
+from models.calendar import DAY_MS
+from models.clusterer import NOTHING, Review
+from models.features.tally import Tally
+from streams.partition import Flow, Partition
+
+FLOWS: tuple[Flow, ...] = get_args(Flow)
+
+
+def tally_of(since_ms: int, tick_ms: int) -> Tally | None:
+    """Return an empty count for the sweep at a tick that begins a day (of UTC), None for other ticks."""
+    return Tally() if tick_ms // DAY_MS > since_ms // DAY_MS else None
+
+
+def flow(part: Partition, old: int, new: int) -> None:
+    """Take note of a customer who moved between two behaviour segments; 0 is none."""
+    if old:
+        part.flows[old, "left"] += 1
+    if new:
+        part.flows[new, "entered"] += 1
+
+
+def tell(part: Partition, tally: Tally) -> None:
+    """Hand what has changed since the last count to the next delta."""
+    review = tally.review(part.names)
+    change = review.minus(part.standing).plus(_counted(part.flows))
+    if change:
+        part.accumulator.count(change)
+    part.standing, part.flows, part.reviewed = review, Counter(), True
+
+
+def kept(part: Partition) -> dict[str, dict[int, int]] | None:
+    """Return the moves for the meta row."""
+    if not part.flows:
+        return None
+    flows = sorted(part.flows.items())
+    return {way: {n: count for (n, which), count in flows if which == way} for way in FLOWS}
+
+
+def restored(flows: Mapping[str, Mapping[int, int]] | None) -> Counter[tuple[int, Flow]]:
+    """Return the moves of a meta row."""
+    found: Counter[tuple[int, Flow]] = Counter()
+    for way in FLOWS if flows else ():
+        found.update({(number, way): count for number, count in (flows or {}).get(way, {}).items()})
+    return found
+
+
+def _counted(flows: Counter[tuple[int, Flow]]) -> Review:
+    if not flows:
+        return NOTHING
+    values = np.zeros((len(flows), len(FLOWS)), np.int64)
+    for i, ((_, way), count) in enumerate(flows.items()):
+        values[i, FLOWS.index(way)] = count
+    return Review.counted(FLOWS, np.array([number for number, _ in flows]), values)
