@@ -62,6 +62,7 @@ class Shop:
             share = customers // partitions + (number < customers % partitions)
             for batch in ([row for row in rows if not _of_customer(row)], *commits(rows, share)):
                 engine.restore(number, [row.key or b"" for row in batch], [row.value for row in batch])
+            engine.restored(number)
             positions = engine.parts[number].positions
             engine.opened(number, {topic: max(at, 0) for topic, at in enumerate(positions)})
 
