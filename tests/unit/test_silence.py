@@ -30,6 +30,7 @@ def restarted(now_ms: int, written: list[Record]) -> Engine:
     engine.open(0)
     log = [r for r in written if r.topic == CHANGELOG]
     engine.restore(0, [r.key or b"" for r in log], [r.value for r in log])
+    engine.opened(0, {})
     return engine
 
 
