@@ -393,7 +393,7 @@ class Engine:
         """Return the number of customers by id of the audiences that are in force somewhere."""
         sizes: dict[str, int] = {}
         for part in self.parts.values():
-            if part.rules is None:
+            if part.restoring or part.rules is None:
                 continue
             rows = np.fromiter(part.index.values(), np.intp, len(part.index))
             bits = self.slab.rows["audience_bits"][rows]
