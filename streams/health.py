@@ -64,6 +64,7 @@ class Health:
         self._ready_lag_s = ready_lag_s
         self._beat_at = monotonic()
         self._joined = False
+        self._standing_by = 0
         self._broker_up = False
         self._broker_up_since = self._beat_at
         self._partitions: dict[int, _Partition] = {}
@@ -88,6 +89,10 @@ class Health:
             del self._partitions[gone]
         for partition in partitions - self._partitions.keys():
             self._partitions[partition] = _Partition("assigned", self._monotonic())
+
+    def on_standby(self, partitions: int) -> None:
+        """Note for how many partitions, which others own, this worker stands by."""
+        self._standing_by = partitions
 
     def on_state(self, partition: int, state: str) -> None:
         """Note that a partition's state has changed; a closed one is forgotten."""
@@ -129,11 +134,14 @@ class Health:
     def ready(self) -> Verdict:
         """Return whether all assigned partitions are active and nearly caught up.
 
-        A worker that the group gave no partition is ready: it stands by.
+        A worker that has no partition, and shall have none, is ready. One that is about to take over its
+        first ones is not: a rollout waits for it before it stops the next.
         """
         if not self._joined:
             return Verdict(ok=False, reasons=("has not joined the consumer group yet",))
         reasons = []
+        if self._standing_by and not self._partitions:
+            reasons.append(f"reads the state of {self._standing_by} partitions to take over")
         for number, partition in sorted(self._partitions.items()):
             if partition.state != "active":
                 reasons.append(f"partition {number} is {partition.state}, not active")

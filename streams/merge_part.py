@@ -269,7 +269,7 @@ class MergePart:
 
     async def _expect_rebalance(self, generation: int) -> None:
         await asyncio.sleep(FENCED_GRACE_S)
-        if self._share.generation == generation:
+        if self._share.generation == generation and not self._share.rebalancing:
             self._fail_stop(
                 LiveSegmentsError("the merger is fenced but still assigned to this worker; restart")
             )

@@ -68,7 +68,10 @@ class Supervisor:
 
     def _run_child(self) -> int:
         environ = {**os.environ, BREACHES: str(self._breaches)}
-        with subprocess.Popen(self._command, stdin=subprocess.PIPE, env=environ) as child:  # noqa: S603 - our own module
+        # in a session of its own: a terminal would send it the signal that we hand on, and two mean hurry
+        with subprocess.Popen(  # noqa: S603 - our own module
+            self._command, stdin=subprocess.PIPE, env=environ, start_new_session=True
+        ) as child:
             self._child = child
             if child.stdin is None:
                 raise RuntimeError("no pipe to the worker")

@@ -77,6 +77,7 @@ class Telemetry:
     def on_standby(self, partitions: int) -> None:
         """This worker stands by for so many partitions."""
         self.metrics.standby_partitions.set(partitions)
+        self.health.on_standby(partitions)
 
     def on_broker(self, up: bool) -> None:
         """The broker answered, or did not."""

@@ -104,7 +104,7 @@ async def serve(settings: Settings, clock: Clock, make_parts: MakeParts, stdin: 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop)
     if stdin is not None:
-        loop.add_reader(stdin, _stop_at_end, loop, stdin, stop)
+        loop.add_reader(stdin, _stop_at_end, loop, stdin, stop, hurry)
     found = await wait_for_broker(settings, stop)
     if found is None:
         return int(ExitCode.DONE)
@@ -151,11 +151,14 @@ async def _run(app: Any, stop: asyncio.Event, hurry: asyncio.Event, handover_s: 
     log.info("stopped")
 
 
-def _stop_at_end(loop: asyncio.AbstractEventLoop, stdin: Any, stop: asyncio.Event) -> None:
-    """Stop when the supervisor is gone: its end of the pipe is closed."""
+def _stop_at_end(
+    loop: asyncio.AbstractEventLoop, stdin: Any, stop: asyncio.Event, hurry: asyncio.Event
+) -> None:
+    """Stop soon when the supervisor is gone, as its successor may wait: its end of the pipe is closed."""
     if not stdin.read(1024):
         loop.remove_reader(stdin)
         stop.set()
+        hurry.set()
 
 
 async def wait_for_broker(settings: Settings, stop: asyncio.Event) -> Metadata | None:

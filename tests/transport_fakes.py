@@ -118,6 +118,9 @@ class FakeReplica:
         progress(0, 0)
         return 0
 
+    def abandon(self) -> None:
+        """Do nothing."""
+
     async def close(self) -> None:
         """Do nothing."""
 

@@ -7,6 +7,8 @@ coordinator is being loaded, or is another one by now, it takes the empty answer
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,7 +22,11 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.commit import OffsetFetchRequest
 
+log = logging.getLogger(__name__)
+
 RETRY_S = 0.05
+SAY_EVERY = 100
+"""Tries between two lines in the log."""
 _ELSEWHERE = (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError)
 
 
@@ -37,7 +43,9 @@ async def committed_offsets(
         KafkaError: not allowed, or the answer makes no sense; what passes by itself is waited for.
     """
     asked = list(partitions)
-    while True:
+    for tries in itertools.count(1):
+        if tries % SAY_EVERY == 0:
+            log.warning("the group coordinator has not told committed offsets for %g s", tries * RETRY_S)
         await coordinator.ensure_coordinator_known()
         try:
             return await _ask(coordinator, asked)
@@ -47,6 +55,7 @@ async def committed_offsets(
             if not error.retriable:
                 raise
         await asyncio.sleep(RETRY_S)
+    raise AssertionError("unreachable: it tries for ever")
 
 
 async def _ask(coordinator: Any, asked: list[TopicPartition]) -> dict[TopicPartition, int]:

@@ -66,7 +66,8 @@ class Ownership:
         self.clock = clock
         self.stages = StageClock(observer.on_stage)
         self.topics = INPUT_TOPICS
-        self.standbys = Standbys(settings, engine, transactions=transactions, fail_stop=fail_stop)
+        self.standbys = Standbys(settings, engine, transactions=transactions)
+        self.transactions = transactions
         self.performer = Performer(
             settings, engine, clock, observer, self.standbys, transactions=transactions
         )
@@ -82,6 +83,8 @@ class Ownership:
         self._others = 0
         """Members that could take over from this one."""
         self._leaving = False
+        self._said_leaving = False
+        """The group has been told."""
 
     @property
     def parts(self) -> dict[int, Part]:
@@ -136,10 +139,14 @@ class Ownership:
     # ---- moving partitions while they work -----------------------------------------------------------
     def member(self) -> Member:
         """Return what this worker says of itself when it joins the group."""
+        self._said_leaving = self._leaving
         owned = frozenset(number for number, part in self.parts.items() if part.opened)
+        near = self.standbys.near() | (self.parts.keys() - owned)
+        if not self.transactions:  # a rebalance of the embedded broker takes as long as its session timeout
+            near = frozenset(range(self.settings.partitions))
         return Member(
             owned=owned,
-            near=self.standbys.near() | (self.parts.keys() - owned),
+            near=near,
             leaving=self._leaving,
             generation=self.share.group_generation,
         )
@@ -151,6 +158,8 @@ class Ownership:
         """
         self._others = portion.others
         self._told.set()
+        if self._leaving and not self._said_leaving:  # it came to leave when it had joined this rebalance
+            self.performer.consumer.rejoin()
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
@@ -173,22 +182,28 @@ class Ownership:
         Args:
             timeout_s: who has not been relieved by then stops nevertheless; the others restore then.
         """
-        if not self._others or not self.share.assigned:
+        if timeout_s <= 0 or not self.transactions:
             return
-        log.info("handing over partitions %s", sorted(self.share.assigned))
-        self._leaving = True
-        self._told.clear()
-        self.performer.consumer.rejoin()
         try:
             async with asyncio.timeout(timeout_s):
-                while True:
-                    await self._told.wait()
-                    self._told.clear()
-                    if not self._others or not self.share.assigned:
-                        break
-                await asyncio.sleep(SETTLE_S)  # leaving is a rebalance again
+                if self.share.rebalancing:
+                    await self._next_word()
+                if not self._others or not self.share.assigned:
+                    return
+                log.info("handing over partitions %s", sorted(self.share.assigned))
+                self._leaving = True
+                self.performer.consumer.rejoin()
+                while self._others and self.share.assigned:
+                    await self._next_word()
+                if self._others:
+                    await asyncio.sleep(SETTLE_S)  # leaving is a rebalance again
         except TimeoutError:
             log.warning("nobody took over partitions %s in time", sorted(self.share.assigned))
+
+    async def _next_word(self) -> None:
+        """Wait until the group tells what this worker gets."""
+        self._told.clear()
+        await self._told.wait()
 
     async def _bring_up(self, part: Part, claimed: Callable[[], bool]) -> None:
         async with part.opening:
@@ -215,6 +230,8 @@ class Ownership:
         part.close()
         for task in part.tasks:
             task.cancel()
+        if part.replica is not None:
+            part.replica.abandon()
         if part.in_engine:
             self.engine.close(part.number)
         self.observer.on_state(part.number, "closed")
@@ -241,10 +258,14 @@ class Ownership:
     async def _expect_rebalance(self, number: int, generation: int) -> None:
         """Open a fenced partition again if it stays ours; a second time in one assignment is the end.
 
+        While a rebalance is under way there is nothing to do: its assignment opens what is ours.
+
         Who has been away for longer than the session hears at the next heartbeat that it is out of the group.
         """
         await asyncio.sleep(FENCED_GRACE_S)
-        if self.share.generation != generation or number not in self.share.assigned - self.parts.keys():
+        if self.share.generation != generation or self.share.rebalancing:
+            return
+        if number not in self.share.assigned - self.parts.keys():
             return
         if (number, generation) in self._reopened:
             self.fail_stop(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from streams.transport.alignment import Aligner, Fetched, Slice
 from streams.transport.protocol import Life, OutOfStepError, State
+from streams.transport.restore import Replica
 from streams.transport.transactions import Transactor
 
 __all__ = ["OutOfStepError", "Part", "State"]
@@ -26,6 +27,8 @@ class Part(Life):
     has_turn: bool = False
     """It is one of those that may be opened at a time."""
     transactor: Transactor | None = None
+    replica: Replica | None = None
+    """It is being restored from this."""
     commit: asyncio.Task[None] | None = None
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)

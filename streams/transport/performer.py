@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 from aiokafka import TopicPartition
 
 from streams.clock import Clock
-from streams.errors import LiveSegmentsError
 from streams.records import INPUT_TOPICS
 from streams.settings import Settings
 from streams.transport import protocol
@@ -27,7 +26,7 @@ log = logging.getLogger(__name__)
 
 RESTORES_AT_ONCE = 4
 PAUSE_S = 0.05
-KNOWN_WAIT_S = 20.0
+KNOWN_WAIT_S = 10.0
 """A model that a former owner has adopted is committed: it comes within some milliseconds."""
 
 P = TypeVar("P", bound=Life)
@@ -120,7 +119,7 @@ class Performer:
         match step:
             case protocol.Turn():
                 await self.ready_to_open.wait()
-                if not self._standbys.has(part.number):  # what is near opens at once
+                if part.number not in self._standbys.near():  # what is near opens at once
                     await self._turns.acquire()
                     part.has_turn = True
             case protocol.Fence():
@@ -165,6 +164,7 @@ class Performer:
         part.in_engine = True
         if replica is None:
             replica = Replica(self._settings, self._engine, part.number, transactions=self._transactions)
+        part.replica = replica
         try:
             if not replica.reads:
                 await replica.start()
@@ -172,6 +172,8 @@ class Performer:
                 lambda read, total: self._observer.on_restore(part.number, read, total)
             )
         finally:
+            part.replica = None
+            replica.abandon()
             closing = asyncio.get_running_loop().create_task(replica.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
@@ -190,10 +192,12 @@ class Performer:
         deadline = time.monotonic() + KNOWN_WAIT_S
         while not self._engine.knows(part.number):
             if time.monotonic() > deadline:
-                raise LiveSegmentsError(
-                    f"partition {part.number}: its state was made with a model or definitions that the "
-                    "models topic does not have: was it reset? Use a new LIVE_SEGMENTS_APP_ID to begin anew"
+                log.warning(
+                    "partition %d: its state was made with a model or definitions that did not come from the "
+                    "models topic; it goes on with the newest from the next sweep on",
+                    part.number,
                 )
+                return
             await asyncio.sleep(PAUSE_S)
 
     def new_transactor(self, number: int) -> Transactor:

@@ -241,13 +241,16 @@ class Share(Generic[Part]):
         self.parts: dict[int, Part] = {}
         self.assigned: frozenset[int] = frozenset()
         self.generation = 0
-        """Grows when a rebalance begins: what was under way for an assignment before it has no claim."""
+        """Grows when a rebalance begins and when it ends: what was under way before has no claim."""
+        self.rebalancing = False
+        """A rebalance has begun, or the end; nobody knows what will be whose."""
         self.group_generation = 0
         """The group's own count of its rebalances, as of the last assignment."""
 
     def freeze(self) -> list[Part]:
         """Begin a rebalance or the end; returns the parts that were active."""
         self.generation += 1
+        self.rebalancing = True
         frozen = self.active()
         for part in frozen:
             part.freeze()
@@ -268,6 +271,8 @@ class Share(Generic[Part]):
             for part in self.parts.values():
                 part.doubtful |= not seen_all
             self.group_generation = group_generation
+        self.generation += 1
+        self.rebalancing = False
         self.assigned = frozenset(numbers)
         lost = [self.parts.pop(number) for number in sorted(self.parts.keys() - self.assigned)]
         for number in sorted(self.assigned - self.parts.keys()):

@@ -12,6 +12,7 @@ from typing import cast
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 
+from streams.errors import LiveSegmentsError
 from streams.settings import Settings
 from streams.transport import fetch
 from streams.transport.clients import new_reader
@@ -42,11 +43,14 @@ class Replica:
         """Read so far."""
         self.near = asyncio.Event()
         """It has been at the end of the log: what is missing is what came since."""
+        self.gentle = False
+        """It leaves half of the time to others: nobody waits for it."""
         self._topic = TopicPartition(settings.topic_prefix + "profiles-changelog", partition)
         self._reader = new_reader(settings, committed=transactions)
         self._engine = engine
         self._transactions = transactions
         self._at = 0
+        self._abandoned = False
         self._moved = asyncio.Event()
         """It has read on since somebody looked."""
         self._reading: asyncio.Task[None] | None = None
@@ -84,6 +88,8 @@ class Replica:
         """
         before, said = self.records, time.monotonic()
         end = await self._stable_end()
+        if self._at > end:
+            raise self._cut(end)
         while self._at < end:
             self._moved.clear()
             await self._until_moved()
@@ -99,14 +105,25 @@ class Replica:
                 )
         return self.records - before
 
+    async def until_near(self) -> None:
+        """Wait until it is near; raises what ends the reading before."""
+        while not self.near.is_set():
+            self._moved.clear()
+            await self._until_moved()
+
     async def failed(self) -> None:
         """Wait for what ends the reading; raises it."""
         if self._reading is not None:
             await asyncio.wait([self._reading])
             self._reading.result()
 
+    def abandon(self) -> None:
+        """Let nothing reach the engine from now on: the partition may be begun anew at once."""
+        self._abandoned = True
+
     async def close(self) -> None:
-        """Read no more: nothing reaches the engine after the call."""
+        """Read no more."""
+        self.abandon()
         reading = self._reading
         if reading is not None:
             reading.cancel()
@@ -130,12 +147,15 @@ class Replica:
     async def _read(self, end: int) -> None:
         """Read for ever; near from the given end on."""
         while True:
-            if self._at >= end:
+            if self._at >= end and not self.near.is_set():
                 self.near.set()
+                self._moved.set()
             got = fetch.drain_compressed(self._reader, self._topic)
             if got is None:
                 await fetch.wait_for_records(self._reader, 0.2)
                 continue
+            if got.start < self._at:
+                raise self._cut(got.start)
             await self._apply(got)
             self._at = got.end
             self._moved.set()
@@ -148,15 +168,24 @@ class Replica:
             keys += cast("list[bytes]", more_keys)  # a compacted topic refuses records without key
             values += more_values
             if len(keys) >= PIECE:
-                self._put(keys, values)
+                took_s = self._put(keys, values)
                 keys, values = [], []
                 self._moved.set()
-                await asyncio.sleep(0)
+                await asyncio.sleep(took_s if self.gentle else 0)
         self._put(keys, values)
 
-    def _put(self, keys: list[bytes], values: list[bytes | None]) -> None:
-        self._engine.restore(self.partition, keys, values)
-        self.records += len(keys)
+    def _put(self, keys: list[bytes], values: list[bytes | None]) -> float:
+        """Hand records to the engine; returns the seconds that it took."""
+        started = time.perf_counter()
+        if not self._abandoned:
+            self._engine.restore(self.partition, keys, values)
+            self.records += len(keys)
+        return time.perf_counter() - started
+
+    def _cut(self, to: int) -> LiveSegmentsError:
+        return LiveSegmentsError(
+            f"partition {self.partition}: its changelog was cut from offset {self._at} back to {to} meanwhile"
+        )
 
     async def _stable_end(self) -> int:
         """Return the end offset of what is committed, once nothing is undecided any more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from streams.errors import InterlockError
+from streams.errors import InterlockError, StaleStateError
 from streams.records import Batch, RawBatch, Record
 
 
@@ -50,7 +50,10 @@ class CountingEngine:
         """Compare the counts with the positions."""
         total = sum(self.counts[partition].values())
         if self.checked and total != sum(positions.values()):
-            raise InterlockError(f"partition {partition}: counted {total}, positions {positions}")
+            stale = total < sum(positions.values())
+            raise (StaleStateError if stale else InterlockError)(
+                f"partition {partition}: counted {total}, positions {positions}"
+            )
 
     def close(self, partition: int) -> None:
         """Forget."""

@@ -80,7 +80,7 @@ class Worker:
         self.signal(signal.SIGKILL)
         self.wait()
 
-    def stop(self, timeout_s: float = 10.0) -> int:
+    def stop(self, timeout_s: float = PATIENCE_S) -> int:
         """Send SIGTERM and return the exit code."""
         self.signal(signal.SIGTERM)
         return self.wait(timeout_s)

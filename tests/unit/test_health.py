@@ -205,3 +205,14 @@ def test_a_partition_that_went_no_longer_counts(worker: Worker, how: str) -> Non
     assert worker.health.partitions() == {4: "active"}
     assert worker.health.live()
     assert worker.health.ready()
+
+
+def test_who_is_about_to_take_over_its_first_partitions_is_not_ready(worker: Worker) -> None:
+    """A rollout waits for it before it stops the next worker; who has some already works."""
+    worker.health.on_assigned(set())
+    worker.health.on_standby(2)
+    assert worker.health.ready().reasons == ("reads the state of 2 partitions to take over",)
+
+    worker.health.on_assigned({3})
+    worker.health.on_state(3, "active")
+    assert worker.health.ready()

@@ -94,6 +94,58 @@ def test_it_waits_no_longer_than_it_may_and_says_so(world: World, caplog: pytest
     assert "nobody took over partitions [0] in time" in caplog.text
 
 
+def test_a_signal_in_the_middle_of_a_rebalance_is_told_to_the_group_at_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This worker has joined already, and said that it stays."""
+    monkeypatch.setattr("streams.transport.ownership.SETTLE_S", 0.0)
+
+    async def scenario() -> None:
+        await assigned(world, 0, others=0)
+        world.ownership.freeze()
+        assert not world.ownership.member().leaving
+        leaving = asyncio.ensure_future(world.ownership.hand_over(60))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not leaving.done()
+        await assigned(world, 0, others=1)
+        await until(lambda: world.consumer.rejoined > 0)
+        assert world.ownership.member().leaving
+        await assigned(world, others=1)
+        await asyncio.wait_for(leaving, 5)
+
+    run(scenario())
+
+
+def test_the_group_is_asked_again_when_it_was_not_told(world: World) -> None:
+    """The wish to leave came after this worker had joined, and before the group's answer."""
+
+    async def scenario() -> None:
+        await assigned(world, 0, others=1)
+        leaving = asyncio.ensure_future(world.ownership.hand_over(60))
+        await until(lambda: world.consumer.rejoined == 1)
+        await assigned(world, 0, others=1)  # nobody has asked `member` meanwhile
+        assert world.consumer.rejoined == 2
+        leaving.cancel()
+        await world.ownership.close_all()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("transactions", [True, False])
+def test_who_may_not_wait_stops_at_once(world: World, transactions: bool) -> None:
+    """Told so, or on the embedded broker, whose rebalances take as long as its session timeout."""
+
+    async def scenario() -> None:
+        await assigned(world, 0, others=1)
+        world.ownership.transactions = transactions
+        await world.ownership.hand_over(0 if transactions else 60)
+        assert not world.consumer.rejoined
+        await world.ownership.close_all()
+
+    run(scenario())
+
+
 def test_what_is_open_is_owned_and_what_is_being_opened_is_near(world: World) -> None:
     """A partition that is only being opened may be given to somebody else at once."""
 

@@ -273,3 +273,49 @@ def test_a_part_that_is_closed_while_a_step_swallows_the_cancellation_touches_no
         assert world.stopped == []
 
     asyncio.run(scenario())
+
+
+def test_a_partition_fenced_within_a_long_rebalance_is_opened_once_when_that_ends(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It used to be opened anew while others were awaited, and a second time by the assignment.
+
+    The first was activated, and the second ended the worker.
+    """
+    monkeypatch.setattr("streams.transport.ownership.FENCED_GRACE_S", 0.0)
+
+    async def scenario() -> None:
+        await world.assigned(ALL)
+        world.ownership.process(world.deliver(0, 3))
+        world.transactors[0].error = ProducerFenced()
+        world.ownership.freeze()
+        await world.ownership.flush()
+        assert 0 not in world.ownership.parts
+        fences = len(world.transactors)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert 0 not in world.ownership.parts
+        assert len(world.transactors) == fences
+        await world.assigned(ALL)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not world.stopped
+        assert {part.number for part in world.ownership.active()} == {0, 1}
+        await world.ownership.close_all()
+
+    asyncio.run(scenario())
+
+
+def test_what_was_begun_before_an_assignment_has_no_claim_in_it(world: World) -> None:
+    """Both would activate the part."""
+
+    async def scenario() -> None:
+        await world.assigned(ALL)
+        world.ownership.freeze()
+        claim = world.ownership.share.claim(world.ownership.parts[0])
+        assert claim()
+        await world.assigned(ALL)
+        assert not claim()
+        await world.ownership.close_all()
+
+    asyncio.run(scenario())
