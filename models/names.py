@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import partial
+
 from models.value import SEGMENTS
 
 NAMESPACES = ("category", "brand", "channel", "device", "country", "city", "gender", "loyalty_tier")
@@ -15,6 +18,18 @@ OTHER = 0xFFFF
 OTHER_NAME = "(other)"
 
 
+class _Codes(dict[str | None, int]):
+    """Codes by name, 0 for None; asks for the code of a name that is new."""
+
+    def __init__(self, ask: Callable[[str], int]) -> None:
+        super().__init__({None: 0})
+        self._ask = ask
+
+    def __missing__(self, name: str | None) -> int:
+        """Return the code of a new name; the one that further names share is not remembered."""
+        return 0 if name is None else self._ask(name)
+
+
 class Names:
     """The dictionaries of one partition. Codes start at 1 in the order of first sight; 0 is none."""
 
@@ -24,6 +39,7 @@ class Names:
         for space, names in FIXED.items():
             self._codes[space] = {name: code for code, name in enumerate(names, 1)}
             self._names[space] = dict(enumerate(names, 1))
+        self._lookup = {space: _Codes(partial(self.code, space)) for space in NAMESPACES}
         self.fresh: list[tuple[str, int, str]] = []
         """(namespace, code, name) given since the list was last emptied."""
 
@@ -39,13 +55,17 @@ class Names:
             self.fresh.append((space, code, name))
         return code
 
+    def codes(self, space: str, names: Iterable[str | None]) -> list[int]:
+        """Return the code of each name, new ones in the order of their first place; 0 for None."""
+        return list(map(self._lookup[space].__getitem__, names))
+
     def find(self, space: str, name: str) -> int | None:
         """Return the code of a name, None when it has none."""
         return self._codes[space].get(name)
 
     def put(self, space: str, code: int, name: str) -> None:
         """Take over a name and its code from the changelog."""
-        self._codes[space][name] = code
+        self._codes[space][name] = self._lookup[space][name] = code
         self._names[space][code] = name
 
     def name(self, space: str, code: float) -> str | None:

@@ -12,7 +12,7 @@ from models.audiences import Rules
 from models.clusterer import Model
 from models.profiles import HOT_BYTES, Slab, gather
 from streams.codec import profile_rows as codec
-from streams.codec.changes import Change, encode_change
+from streams.codec.changes import Change, encode_changes
 from streams.codec.membership import AudienceMembership, Behaviour, encode_membership
 from streams.codec.output_records import Origin
 from streams.partition import NOWHERE, Partition
@@ -24,6 +24,7 @@ CHANGES = "segment-changes"
 BACKFILL = "segment-changes-backfill"
 MEMBERSHIPS = "segments"
 DELTAS = "model-deltas"
+_RECALCULATED = frozenset({"model", "definition"})
 
 
 class Deployment(Protocol):
@@ -63,7 +64,7 @@ def take(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int) ->
         records.append(Record(CHANGELOG, part.number, codec.HOT_PREFIX + key, None))
         records.append(Record(CHANGELOG, part.number, codec.COLD_PREFIX + key, None))
     records.extend(_rows(part, slab))
-    records.extend(_change(part.number, change, rules, received_at_ms) for change in part.changes)
+    records.extend(_changes(part, rules, received_at_ms))
     records.extend(_memberships(part, slab))
     for mark in part.fresh_erased:
         value = codec.encode_erased(*part.erased[mark])
@@ -110,50 +111,64 @@ def _unique(dirty: list[NDArray[np.intp]]) -> NDArray[np.intp]:
     return np.unique(np.concatenate(dirty)) if dirty else np.empty(0, np.intp)
 
 
-def _change(partition: int, change: Change, rules: Deployment, received_at_ms: int) -> Record:
-    # a new model decides silent customers as of now: what counts is when they were last there
-    newest_ms = change.seen_ms if change.cause in {"model", "definition"} else change.timestamp_ms
-    aged = received_at_ms - newest_ms > rules.catchup_after_ms
-    origin: Origin = rules.origin or ("catchup" if aged else "live")
-    value, headers = encode_change(
-        change, received_at_ms=received_at_ms, origin=origin, run_id=rules.run_id, space_id=rules.app_id
+def _changes(part: Partition, rules: Deployment, received_at_ms: int) -> Iterator[Record]:
+    """Yield the change records, in order."""
+    origins = [_origin(change, rules, received_at_ms) for change in part.changes]
+    encoded = encode_changes(
+        part.changes, origins, received_at_ms=received_at_ms, run_id=rules.run_id, space_id=rules.app_id
     )
-    topic = BACKFILL if origin == "backfill" else CHANGES
-    return Record(topic, partition, change.customer_id.encode(), value, headers)
+    for change, origin, (value, headers) in zip(part.changes, origins, encoded, strict=True):
+        topic = BACKFILL if origin == "backfill" else CHANGES
+        yield Record(topic, part.number, change.customer_id.encode(), value, headers)
+
+
+def _origin(change: Change, rules: Deployment, received_at_ms: int) -> Origin:
+    if rules.origin is not None:
+        return rules.origin
+    # a new model decides silent customers as of now: what counts is when they were last there
+    newest_ms = change.seen_ms if change.cause in _RECALCULATED else change.timestamp_ms
+    return "catchup" if received_at_ms - newest_ms > rules.catchup_after_ms else "live"
 
 
 def _memberships(part: Partition, slab: Slab) -> Iterator[Record]:
     """Yield what the customers who have changed are in, each as of their last change."""
     rows = gather(slab.rows, np.array([part.index[key] for key in part.changed], np.intp))
     names = {} if part.model is None else {info.number: info.name for info in part.model.segments}
-    slots = [] if part.rules is None else list(part.rules.definitions.by_slot.items())
-    audiences: dict[int, list[tuple[int, str]]] = {}
-    """By the bits of a row: slot and id of the audiences."""
     columns = zip(
         part.changed.items(),
         rows["behaviour"].tolist(),
         rows["behaviour_since"].tolist(),
-        rows["audience_bits"].tolist(),
-        rows["audience_since_s"].tolist(),
+        _audiences(part.rules, rows),
         strict=True,
     )
     version = _version(part.model)
-    for (key, held), number, since_ms, bits, entered_s in columns:
+    for (key, held), number, since_ms, audiences in columns:
         change, behaviour = held.change, None
         if number:
             name = names.get(number, f"b-{number}")
             behaviour = Behaviour(f"b-{number}", name, since_ms, held.confidence, version)
-        if bits not in audiences:
-            audiences[bits] = [(slot, found.id) for slot, found in slots if bits >> slot & 1]
         value = encode_membership(
             customer_id=change.customer_id,
             sequence=change.sequence,
             updated_at_ms=change.timestamp_ms,
             behaviour=behaviour,
-            audiences=[AudienceMembership(id_, entered_s[slot] * 1000) for slot, id_ in audiences[bits]],
+            audiences=audiences,
             features=change.features,
         )
         yield Record(MEMBERSHIPS, part.number, key, value)
+
+
+def _audiences(rules: Rules | None, rows: NDArray[np.void]) -> list[list[AudienceMembership]]:
+    """Return the audiences that each row's customer is in, by slot."""
+    found: list[list[AudienceMembership]] = [[] for _ in rows]
+    by_slot = {} if rules is None else rules.definitions.by_slot
+    slots = np.array(list(by_slot), np.int64)
+    ids = [definition.id for definition in by_slot.values()]
+    row, place = np.nonzero(rows["audience_bits"].astype(np.int64)[:, None] >> slots & 1)
+    since_ms = rows["audience_since_s"][row, slots[place]].astype(np.int64) * 1000
+    for i, j, since in zip(row.tolist(), place.tolist(), since_ms.tolist(), strict=True):
+        found[i].append(AudienceMembership(ids[j], since))
+    return found
 
 
 def name_of(model: Model | None, number: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calendar import DAY_MS, Calendar
-from models.events import I64, MONEY_SCALE
+from models.events import I32, I64, MONEY_SCALE
 from models.profiles.attributes import attribute_time
 from models.profiles.layout import (
     ATTRIBUTE_FIELDS,
@@ -19,6 +19,9 @@ from models.profiles.layout import (
     RING_DAYS,
 )
 from models.value import OrderHistory, Valuation, ValueModel
+
+_CELL_AGE = ((np.arange(RING_DAYS)[:, None] - np.arange(RING_DAYS)) % RING_DAYS).astype(np.int16)
+"""By the newest day's cell: how many days before it each cell lies. A division costs 20 times more."""
 
 Column = NDArray[np.float64]
 Value = Callable[["View"], Column]
@@ -51,22 +54,33 @@ class View:
         return self.calendar.day(self.now)
 
     @cached_property
-    def cell_age(self) -> I64:
-        """Return (n, 30) how many days before today each ring cell lies."""
-        head = self.r["ring_day"].astype(np.int64)[:, None]
-        cell_day = head - (head - np.arange(RING_DAYS)) % RING_DAYS
-        return self.today[:, None] - cell_day
+    def cell_age(self) -> NDArray[np.int16]:
+        """Return (n, 30) how many days before the newest day of its ring each cell lies."""
+        return _CELL_AGE[self.r["ring_day"] % np.uint16(RING_DAYS)]
 
     def days(self, ring: str, window: int) -> Column:
         """Return the sum of a day ring over the last `window` local days, today included."""
-        inside = self.cell_age < window
-        return np.where(inside, self.r[ring], 0).sum(axis=1).astype(np.float64)
+        oldest = window - (self.today - self.r["ring_day"])
+        inside = self.cell_age < np.clip(oldest, 0, RING_DAYS).astype(np.int16)[:, None]
+        kept = self.r[ring] * inside
+        return np.einsum("ij->i", kept, dtype=np.int64, casting="unsafe").astype(np.float64)
+
+    @cached_property
+    def _order_day(self) -> I32:
+        return self.r["order_day"].astype(np.int32)
+
+    @cached_property
+    def _order_windows(self) -> dict[int, I64]:
+        return {}
 
     def order_days(self, column: str, window: int) -> Column:
         """Return the sum of a column of the order ring over the last `window` local days, today included."""
-        day = self.r["order_day"].astype(np.int64)
-        inside = (day > 0) & (self.today[:, None] - day < window)
-        return np.where(inside, self.r[column], 0).sum(axis=1).astype(np.float64)
+        inside = self._order_windows.get(window)
+        if inside is None:
+            before = np.maximum(self.today - window, 0).astype(np.int32)  # a free entry has day 0
+            inside = self._order_windows[window] = (self._order_day > before[:, None]).astype(np.int64)
+        values = self.r[column].astype(np.int64, copy=False)
+        return np.einsum("ij,ij->i", values, inside).astype(np.float64)
 
     def since(self, field: str) -> Column:
         """Return days since a time field, NaN for never."""

@@ -138,7 +138,7 @@ _VOID = np.dtype((np.void, ROW_BYTES))
 
 def gather(rows: NDArray[np.void], index: NDArray[np.intp]) -> NDArray[np.void]:
     """Return a copy of the rows at `index`; as opaque bytes, which is several times faster than by fields."""
-    return rows.view(_VOID)[index].view(ROW)
+    return rows.view(_VOID).take(index).view(ROW)
 
 
 def scatter(rows: NDArray[np.void], index: NDArray[np.intp], values: NDArray[np.void]) -> None:

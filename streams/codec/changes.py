@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -23,7 +24,7 @@ from streams.codec.output_records import (
     Trigger,
 )
 from streams.codec.rfc3339 import rfc3339
-from streams.codec.ulid import message_id
+from streams.codec.ulid import message_id, message_ids
 
 __all__ = [
     "CHANGE_TYPE",
@@ -36,6 +37,7 @@ __all__ = [
     "Trigger",
     "decode_change",
     "encode_change",
+    "encode_changes",
     "message_id",
 ]
 
@@ -119,8 +121,40 @@ def encode_change(
     Raises:
         ValueError: a time is out of range, or an id breaks its own bound so that the record cannot fit.
     """
-    time = rfc3339(change.timestamp_ms)
     ident = message_id(change.customer_id, change.segment_id, change.sequence, run_id, change.timestamp_ms)
+    value, headers = _encoded(change, ident, received_at_ms, origin, run_id, space_id)
+    if traceparent is not None:
+        headers += (("traceparent", traceparent.encode()),)
+    return value, headers
+
+
+def encode_changes(
+    changes: Sequence[Change],
+    origins: Sequence[Origin],
+    *,
+    received_at_ms: int,
+    run_id: str,
+    space_id: str,
+) -> list[tuple[bytes, Headers]]:
+    """Return what `encode_change` does, for each of the changes of a commit.
+
+    Raises:
+        ValueError: as `encode_change`.
+    """
+    idents = message_ids(map(_IDENTITY, changes), run_id, [change.timestamp_ms for change in changes])
+    return [
+        _encoded(change, ident, received_at_ms, origin, run_id, space_id)
+        for change, ident, origin in zip(changes, idents, origins, strict=True)
+    ]
+
+
+_IDENTITY = attrgetter("customer_id", "segment_id", "sequence")
+
+
+def _encoded(
+    change: Change, ident: str, received_at_ms: int, origin: Origin, run_id: str, space_id: str
+) -> tuple[bytes, Headers]:
+    time = rfc3339(change.timestamp_ms)
     value = (
         f'{_OPENING[change.entered]}{_json(change.customer_id)},"messageId":"{ident}","timestamp":"{time}",'
         f'"receivedAt":"{rfc3339(received_at_ms)}","properties":{_properties(change, origin, run_id)},'
@@ -139,8 +173,6 @@ def encode_change(
         _CONTENT,
         origin_header,
     )
-    if traceparent is not None:
-        headers += (("traceparent", traceparent.encode()),)
     return value, headers
 
 
@@ -180,10 +212,12 @@ def _properties(change: Change, origin: str, run_id: str) -> str:
     )
     tail = _versions(change.model_version, change.definitions_version, origin, run_id)
     shown = f",{_json(features)[1:-1]}" if features else ""
+    move = "null" if change.move_id is None else _json(change.move_id)
+    confidence = "null" if change.confidence is None else _json(change.confidence)
     return (
-        f'{head}"move_id":{_json(change.move_id)},"since":"{rfc3339(change.since_ms)}",'
+        f'{head}"move_id":{move},"since":"{rfc3339(change.since_ms)}",'
         f'"sequence":{change.sequence},"cause":"{change.cause}","reason":{_json(change.reason)},'
-        f'"confidence":{_json(change.confidence)},{tail}{shown}}}'
+        f'"confidence":{confidence},{tail}{shown}}}'
     )
 
 
@@ -242,7 +276,8 @@ def _personas(segment_id: str, space_id: str) -> str:
 
 def _heaviest(reasons: tuple[Reason, ...]) -> Sequence[Reason]:
     """Return the heaviest reasons, largest weight first; equal ones in the order given."""
-    if all(reason.weight is None for reason in reasons):
+    weights = [reason.weight for reason in reasons]
+    if weights.count(None) == len(weights):
         return reasons[:MAX_REASONS]
     return sorted(reasons, key=_weight, reverse=True)[:MAX_REASONS]
 

@@ -6,8 +6,11 @@ A ULID is 48 bits of time and 80 bits of entropy in 26 characters of Crockford's
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+
+import numpy as np
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's alphabet in ascending ASCII order: the text sorts as the number does."""
@@ -20,6 +23,11 @@ _PERSON = b"live-segments-v1"
 """Keeps these hashes apart from any other use of blake2b over the same text."""
 _HASHER = blake2b(digest_size=10, person=_PERSON)
 _MAX_TIME = 1 << 48
+
+
+_DIGITS = np.frombuffer(CROCKFORD.encode(), np.uint8)
+_PLACES = np.array([16, 8, 4, 2, 1], np.uint8)
+_TIME_SHIFTS = np.arange(45, -1, -5)
 
 
 @lru_cache(maxsize=4096)
@@ -57,11 +65,7 @@ def message_id(customer_id: str, segment_id: str, sequence: int, origin_run: str
     Raises:
         ValueError: time_ms is out of range.
     """
-    # Lengths before the texts: no two different records hash the same bytes.
-    text = f"{len(customer_id)}:{customer_id}{len(segment_id)}:{segment_id}{sequence}:{origin_run}"
-    hasher = _HASHER.copy()  # quicker than a new one with its parameters
-    hasher.update(text.encode())
-    n = int.from_bytes(hasher.digest(), "big")
+    n = int.from_bytes(_hash(customer_id, segment_id, sequence, origin_run), "big")
     p = _PAIRS
     high, low = n >> 40, n & 0xFF_FFFF_FFFF
     return (
@@ -75,3 +79,39 @@ def message_id(customer_id: str, segment_id: str, sequence: int, origin_run: str
         + p[low >> 10 & 1023]
         + p[low & 1023]
     )
+
+
+def message_ids(
+    changes: Iterable[tuple[str, str, int]], origin_run: str, times_ms: Sequence[int]
+) -> list[str]:
+    """Return `message_id` of many changes.
+
+    Args:
+        changes: customer, segment and sequence of each.
+        origin_run: as of `message_id`.
+        times_ms: of each.
+
+    Raises:
+        ValueError: a time is out of range.
+    """
+    digests = b"".join([_hash(*change, origin_run) for change in changes])
+    times = np.array(times_ms, np.int64)
+    if not len(times):
+        return []
+    if int(times.min()) < 0 or int(times.max()) >= _MAX_TIME:
+        raise ValueError(f"a ULID holds times from 0 to 2^48-1 ms, not {times.min()} to {times.max()}")
+    bits = np.unpackbits(np.frombuffer(digests, np.uint8)).reshape(-1, 16, len(_PLACES))
+    numbers = np.empty((len(times), 26), np.intp)
+    numbers[:, :10] = times[:, None] >> _TIME_SHIFTS & 31
+    numbers[:, 10:] = bits @ _PLACES
+    texts = _DIGITS[numbers].tobytes().decode()
+    return [texts[start : start + 26] for start in range(0, len(texts), 26)]
+
+
+def _hash(customer_id: str, segment_id: str, sequence: int, origin_run: str) -> bytes:
+    """Return 80 bits of what a change is about."""
+    hasher = _HASHER.copy()  # quicker than a new one with its parameters
+    # Lengths before the texts: no two different records hash the same bytes.
+    text = f"{len(customer_id)}:{customer_id}{len(segment_id)}:{segment_id}{sequence}:{origin_run}"
+    hasher.update(text.encode())
+    return hasher.digest()

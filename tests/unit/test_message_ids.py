@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streams.codec.rfc3339 import rfc3339
 from streams.codec.times import parse_time
-from streams.codec.ulid import CROCKFORD, message_id
+from streams.codec.ulid import CROCKFORD, message_id, message_ids
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEAR_2200_MS = 7_258_118_400_000
@@ -105,3 +105,15 @@ def test_a_time_that_a_ulid_cannot_hold_is_refused(time_ms: int) -> None:
     """A ULID has 48 bits for the time."""
     with pytest.raises(ValueError, match="48"):
         message_id("c", "b-1", 1, "live", time_ms)
+
+
+def test_the_ids_of_a_commit_are_those_of_its_changes_one_by_one() -> None:
+    changes = [("anna", "b-1", 1), ("anna", "b-12", 2), ("k\u00e4the", "high-value", 4_000_000_000)]
+    times_ms = [0, 1_773_480_413_589, 2**48 - 1]
+
+    many = message_ids(changes, "live", times_ms)
+
+    assert many == [message_id(*change, "live", at) for change, at in zip(changes, times_ms, strict=True)]
+    assert message_ids([], "live", []) == []
+    with pytest.raises(ValueError, match="48"):
+        message_ids(changes[:1], "live", [2**48])
