@@ -72,6 +72,7 @@ class Scene:
         until(settled, f"a group of {workers} workers", SETTLE_LIMIT_S)
         resumed_s = time.monotonic()
         until(lambda: self._progress.all_since(resumed_s), "progress of all partitions", SETTLE_LIMIT_S)
+        until(settled, "the last rebalance of a move", SETTLE_LIMIT_S)
         return self._group.owners()
 
     def watch(self, kind: str, workers: int, action: Callable[[], None], gone: str = "") -> dict[int, str]:
