@@ -148,7 +148,7 @@ def definitions(model: Model) -> list[Record]:
             id=f"b-{number}",
             set="behaviour",
             name=f"b-{number} (ended)",
-            description="This segment is no more.",
+            description=_farewell(model, number),
             size=0,
             share=0.0,
             model_version=model.version,
@@ -175,7 +175,16 @@ def _lineage(model: Model, number: int) -> tuple[Lineage, ...]:
             origins = [f"b-{event.other}"] if event.other else []
             steps.append(Lineage(_KINDS[event.kind], origins, model.version))
         elif event.number == number:
-            steps.append(Lineage("died", [], model.version))
+            steps.append(Lineage("died", [], model.version, (f"b-{event.other}",)))
         elif event.kind is LineageKind.ABSORBED and event.other == number:
             steps.append(Lineage("absorbed", [f"b-{event.number}"], model.version))
     return tuple(steps)
+
+
+def _farewell(model: Model, number: int) -> str:
+    """Return what became of the customers of a segment that is no more."""
+    for event in model.lineage:
+        if event.number == number and event.kind is LineageKind.ABSORBED:
+            heir = model.segment(event.other)
+            return f"This segment is no more. Most of its customers went to {heir.name} ({heir.id})."
+    return "This segment is no more. No other took in most of its customers."

@@ -112,8 +112,7 @@ def definition_records() -> list[bytes]:
                 ),
                 differences=(Difference("orders_90d", 0.1, 1.9, -0.9),),
                 lineage=(
-                    Lineage("born", [], 1),
-                    Lineage("survived", ["b-3"], 7),
+                    Lineage("survived", ["b-3"], 12),
                     Lineage("absorbed", ["b-5"], 12),
                 ),
             )

@@ -221,17 +221,24 @@ class MembershipRecord(Struct, frozen=True):
 
 
 class Lineage(Struct, frozen=True, rename={"origins": "from"}):
-    """One step in the life of a segment."""
+    """What a version did to a segment."""
 
     event: Annotated[
         LineageEvent,
         Meta(
             description="`born`; `survived`: carried over to a new model; `split`: came out of another; "
-            "`absorbed`: took in the customers of others; `died`."
+            "`absorbed`: took in most customers of the one in `from`; `died`: is no more."
         ),
     ]
     origins: Annotated[list[SegmentId], Meta(description="Segments that it came from or took in.")]
     version: Annotated[int, Meta(ge=0, description="Model or definitions version of the step.")]
+    into: Annotated[
+        tuple[SegmentId, ...],
+        Meta(
+            description="`died`: the segment that most of its customers went to; empty: there is none, "
+            "or it is an audience."
+        ),
+    ] = ()
 
 
 class Favourite(Struct, frozen=True):
@@ -312,7 +319,13 @@ class Definition(Struct, frozen=True, kw_only=True):
         tuple[Difference, ...],
         Meta(description="Behaviour: where it differs most from all customers, the largest deviation first."),
     ] = ()
-    lineage: Annotated[tuple[Lineage, ...], Meta(description="Its history, oldest first.")] = ()
+    lineage: Annotated[
+        tuple[Lineage, ...],
+        Meta(
+            description="What this version did to it; the steps before are in the topic's earlier records, "
+            "which compaction removes."
+        ),
+    ] = ()
     schema_version: SchemaVersion = SCHEMA_VERSION
 
 

@@ -92,6 +92,8 @@ def _schema(topic: str, kind: type[msgspec.Struct]) -> _Schema:
     if kind in _OUTPUTS.values():
         # what we write is always whole, also where reading it tolerates an absent field
         top["required"] = list(top["properties"])
+        for part in parts.values():
+            part["required"] += [name for name, field in part["properties"].items() if "default" in field]
     return {"$schema": DIALECT, **top, "title": topic, "definitions": parts}
 
 

@@ -207,7 +207,7 @@ def test_a_definition_has_every_field_of_the_contract() -> None:
         assert list(value) == DEFINITION
         assert (value["rule"] is None) is (value["set"] == "behaviour")
         assert (value["centre"] is None) is (value["set"] == "audience")
-        assert all(list(step) == ["event", "from", "version"] for step in value["lineage"])
+        assert all(list(step) == ["event", "from", "version", "into"] for step in value["lineage"])
 
 
 def test_no_record_is_null_or_too_large() -> None:

@@ -293,13 +293,16 @@ def test_a_definition_reads_back_as_written() -> None:
         size=10,
         share=0.5,
         model_version=3,
-        lineage=(Lineage("split", ["b-1"], 3),),
+        lineage=(Lineage("split", ["b-1"], 3), Lineage("died", [], 3, ("b-2",))),
     )
 
     value = encode_definition(definition)
 
     assert decode_definition(value) == definition
-    assert json.loads(value)["lineage"] == [{"event": "split", "from": ["b-1"], "version": 3}]
+    assert json.loads(value)["lineage"] == [
+        {"event": "split", "from": ["b-1"], "version": 3, "into": []},
+        {"event": "died", "from": [], "version": 3, "into": ["b-2"]},
+    ]
     assert json.loads(encode_definition(msgspec.structs.replace(definition, share=math.nan)))["share"] is None
 
 
