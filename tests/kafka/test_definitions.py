@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from streams.broker import Broker
@@ -158,3 +160,30 @@ def test_a_first_start_with_a_broken_file_is_refused_with_exit_code_4(
         assert process.wait(60) == 4
     assert f"{files['broken']}:4: audience lookers, enter: unknown column views_totl" in log.read_text()
     assert list(read(settings, "models")) == []
+
+
+def test_a_rolling_restart_with_another_file_emits_nothing(
+    settings: Settings, files: dict[str, Path], answer: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Old and new file are on different workers at once, and the merger moves from one to the other."""
+    now_ms = SystemClock().now_ms()
+    sent = fed(settings, EVENTS, now_ms)
+    newer = msgspec.structs.replace(settings, segments_file=str(files["second"]))
+    old_log, new_log = tmp_path / "old.log", tmp_path / "new.log"
+    with ExitStack() as stack:
+        with worker(settings, old_log) as old:
+            wait_for(settings, sent, old, old_log)
+            until(lambda: preview(answer, files["first"])["changing"] == 0, "the first definitions")
+            before = by_definition(settings)
+            assert preview(answer, files["second"])["changing"] > 0
+            new = stack.enter_context(worker(newer, new_log))
+            until(lambda: "restored" in new_log.read_text(), "both have a partition")
+            sent += fed(settings, 50, now_ms)
+            wait_for(settings, sent, new, new_log)
+        until(lambda: "merger: opened" in new_log.read_text(), "the merger is at the new file's worker")
+        sent += fed(settings, 50, now_ms + 60_000)
+        wait_for(settings, sent, new, new_log)
+        until(lambda: preview(answer, files["first"])["changing"] == 0, "nothing is due")
+
+    assert by_definition(settings) == before
+    assert answer("definitions", "show")["version"] == 1
