@@ -198,7 +198,8 @@ def _rounds(asked: Parameters, stage: Stage, sampler: Sampler) -> None:
             sampler.workers_hit()
         started = time.monotonic()
         lasts_s = action(stage)
-        stage.schedule.run(max(asked.round_s, lasts_s + 4) - (time.monotonic() - started))
+        # an action may wait before it begins: what it does lasts from then on
+        stage.schedule.run(max(asked.round_s - (time.monotonic() - started), lasts_s + 4))
     stage.schedule.run_all()
 
 
