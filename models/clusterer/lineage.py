@@ -12,7 +12,7 @@ class LineageKind(StrEnum):
     BORN = "born"
     """New, without one main parent; `other` is 0."""
     SURVIVED = "survived"
-    """The number goes on; `share` of its old mass stayed with it."""
+    """The number goes on; `share` of its mass was in it before."""
     SPLIT = "split"
     """New, and most of its mass came from the segment `other`."""
     ABSORBED = "absorbed"

@@ -50,7 +50,8 @@ class Merger:
 
     Args:
         features: Names of the columns of the rows.
-        n_clusters: Number of segments; there are fewer while there are fewer distinct rows.
+        n_clusters: Number of segments; there are fewer while there are fewer distinct rows. With another
+            number than that of `model` the next version has the new one.
         n_micro: Number of reference points.
         warmup: Rows before the first model.
         epoch: Rows between two versions.

@@ -13,7 +13,7 @@ from models.clusterer.references import References, binned, nearest
 from models.events import F64, I64
 
 FIRST_RUNS = 8
-"""k-means++ starts of the first model."""
+"""k-means++ starts of the first model, and of one with fewer segments than the version before."""
 RUNS = 3
 """k-means++ starts that each later version is challenged with."""
 
@@ -47,13 +47,15 @@ def following(
 ) -> Segmentation:
     """Return segments that start from the version before.
 
-    A fresh clustering takes its place only when it lowers the cost by the share `gain`.
+    A fresh clustering takes its place only when it lowers the cost by the share `gain`, or when there are
+    more segments at hand than the `k` that are asked for.
     """
     points, weights = references.points, references.sums.count
     before = nearest(points, previous.centres)
     partition = filled(points, weights, lloyd(points, weights, previous.centres), k)
-    fresh = best_of(points, weights, k, rng, RUNS)
-    if fresh.cost < (1.0 - gain) * partition.cost:
+    too_many = len(partition.centres) > k
+    fresh = best_of(points, weights, k, rng, FIRST_RUNS if too_many else RUNS)
+    if too_many or fresh.cost < (1.0 - gain) * partition.cost:
         shape = len(previous.centres), len(fresh.centres)
         origin = identity.carried(identity.overlap(before, fresh.labels, weights, shape))
         partition = Partition(fresh.centres, origin, fresh.labels, fresh.cost)

@@ -110,6 +110,24 @@ def test_without_a_real_gain_the_segments_stay() -> None:
     assert after.centres.tolist() == before.centres.tolist()
 
 
+def test_one_segment_fewer_is_shared_out() -> None:
+    """Asked for fewer segments, a fresh clustering replaces those at hand, however little it gains.
+
+    The middle one, which falls to three others alike, died; these keep their numbers.
+    """
+    corners = [[-6.0, 0.0], [6.0, 0.0], [0.0, 6.0]]
+    held = references([*corners, [-2.5, 0.0], [2.5, 0.0], [0.0, 2.5]], [9.0, 9.0, 9.0, 2.0, 2.0, 2.0])
+    centres = np.array([corners[0], [0.0, 0.75], *corners[1:]])
+    before = Segmentation(centres, np.ones(4), np.array([2, 3, 5, 9]), (), 10)
+    after = following(held, 3, before, 1.0, np.random.default_rng(1))
+    kinds = [(event.kind, event.number, round(event.share, 2)) for event in after.lineage]
+
+    assert after.counts.tolist() == [11.0] * 3
+    assert after.next_number == 10
+    assert kinds[:3] == [(LineageKind.SURVIVED, number, 0.82) for number in (2, 5, 9)]
+    assert kinds[3:] == [(LineageKind.DIED, 3, 0.33)]
+
+
 def test_a_segment_that_empties_is_replaced_by_a_new_number() -> None:
     """A centre that holds nothing any more is dropped; what fills its place is new."""
     held = references([[0.0], [1.0], [7.0]], [5.0, 5.0, 1.0])

@@ -235,6 +235,41 @@ def test_other_features_start_afresh_with_new_numbers() -> None:
     assert died == MODEL.numbers.tolist()
 
 
+def resized(n_clusters: int) -> Model:
+    """Return the version after `MODEL` when another number of segments is asked for."""
+    merger = Merger(FEATURES, n_clusters, model=MODEL)
+    merger.merge(only(deltas_of(ROWS[600:2600], MODEL)), 0, 1)
+    return merger.advance()
+
+
+def test_with_fewer_segments_the_others_are_absorbed() -> None:
+    """From 8 to 5 the next version has five of the eight numbers, and says who took up the other three."""
+    model = resized(5)
+    survived = [event.number for event in model.lineage if event.kind is LineageKind.SURVIVED]
+    gone = {event.number: event for event in model.lineage if event.number not in survived}
+
+    assert len(model.numbers) == 5
+    assert model.numbers.tolist() == survived
+    assert sorted([*survived, *gone]) == MODEL.numbers.tolist()
+    assert model.next_number == MODEL.next_number
+    before, after = MODEL.assign(ROWS), model.assign(ROWS)
+    for number, event in gone.items():
+        assert event.kind is LineageKind.ABSORBED
+        assert (after[before == number] == event.other).mean() >= 0.95
+    for number in survived:
+        assert (after[before == number] == number).mean() >= 0.95
+
+
+def test_with_more_segments_all_go_on() -> None:
+    """From 8 to 10 the eight keep their numbers and two new ones are split off."""
+    model = resized(10)
+    kinds = [(event.kind, event.number) for event in model.lineage]
+
+    assert model.numbers.tolist() == list(range(1, 11))
+    assert kinds[:8] == [(LineageKind.SURVIVED, number) for number in MODEL.numbers.tolist()]
+    assert kinds[8:] == [(LineageKind.SPLIT, 9), (LineageKind.SPLIT, 10)]
+
+
 @pytest.mark.parametrize(
     "rows",
     [
