@@ -43,8 +43,8 @@ class SegmentClusterer(base.Clusterer):
         model: The last model, None during the warm-up.
 
     The features are the names of the first `warmup` rows, sorted; names that come later are ignored,
-    missing ones, None and NaN count as the mean. A 2-D array has its columns in the order of the sorted
-    names; alone, they are named by their position.
+    missing ones, None and NaN count as the mean; numbers beyond a float's range count as infinite. A 2-D
+    array has its columns in the order of the sorted names; alone, they are named by their position.
 
     Examples:
         >>> from models.clusterer import SegmentClusterer
@@ -105,8 +105,16 @@ class SegmentClusterer(base.Clusterer):
             self._flush()
 
     def learn_many(self, X: Any) -> None:  # noqa: N803 - River's name
-        """Learn the rows of a dataframe (pandas, polars, pyarrow) or of a 2-D array (n, d)."""
-        rows, names = _table(X)
+        """Learn the rows of a dataframe or of a 2-D array (n, d).
+
+        A dataframe is any that lists its names in `.columns` and gives a column as `[name]`, as polars and
+        pandas do, or a table of pyarrow.
+
+        Raises:
+            ValueError: a feature is no number, or an array has another number of dimensions. Nothing of
+                `X` was learned.
+        """
+        rows, names = _table(X, None if self._accumulator is None else self._features())
         start = 0
         while self._accumulator is None and start < len(rows):
             self._warm_up(dict(zip(names or _positions(rows), rows[start].tolist(), strict=True)))
@@ -126,8 +134,11 @@ class SegmentClusterer(base.Clusterer):
 
         Without `current` the nearest segment's. With it, the numbers (n,) now held, a row moves only when
         another segment is nearer by `margin`.
+
+        Raises:
+            ValueError: a feature is no number, or an array has another number of dimensions.
         """
-        rows, names = _table(X)
+        rows, names = _table(X, self._features())
         if self.model is None:
             return np.zeros(len(rows), dtype=np.int64)
         aligned = self._aligned(rows, names)
@@ -184,13 +195,16 @@ class SegmentClusterer(base.Clusterer):
                     self._merged += 1
                 accumulator.adopt(merger.advance())
 
+    def _features(self) -> tuple[str, ...]:
+        """Return the names of the features, none during the warm-up."""
+        return () if self._accumulator is None else self._accumulator.features
+
     def _row(self, x: Mapping[Any, Any]) -> list[float]:
-        features = () if self._accumulator is None else self._accumulator.features
-        return [_number(x.get(name)) for name in features]
+        return [_number(x.get(name)) for name in self._features()]
 
     def _aligned(self, rows: F64, names: list[str] | None) -> F64:
         """Return the columns in the order of the features, NaN for those that are not there."""
-        features = () if self._accumulator is None else self._accumulator.features
+        features = self._features()
         if names is None:
             if rows.shape[1] == len(features):
                 return rows
@@ -206,7 +220,22 @@ class SegmentClusterer(base.Clusterer):
 
 
 def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
+    """Return a value as a float: None as NaN, what is beyond a float's range as infinite."""
+    if value is None:
+        return float("nan")
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _numbers(values: Any) -> F64:
+    """Return values of any shape as `_number` does."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except OverflowError:
+        objects = np.asarray(values, dtype=object)
+        return np.array([_number(value) for value in objects.flat]).reshape(objects.shape)
 
 
 def _positions(rows: F64) -> list[str]:
@@ -215,14 +244,18 @@ def _positions(rows: F64) -> list[str]:
     return [str(column).zfill(width) for column in range(rows.shape[1])]
 
 
-def _table(X: Any) -> tuple[F64, list[str] | None]:  # noqa: N803 - River's name
-    """Return the values (n, d) and column names of a dataframe, or of a 2-D array, which has no names."""
+def _table(X: Any, wanted: tuple[str, ...] | None) -> tuple[F64, list[str] | None]:  # noqa: N803 - River's name
+    """Return values (n, d) and column names of a dataframe, or of a 2-D array, which has no names.
+
+    Of a dataframe only the columns `wanted` are read, None for all, so that others may hold anything.
+    """
     names = getattr(X, "column_names", getattr(X, "columns", None))
     if names is not None:
-        columns = [np.asarray(X[name], dtype=np.float64) for name in names]
+        names = [name for name in names if wanted is None or str(name) in wanted]
+        columns = [_numbers(X[name]) for name in names]
         rows = np.column_stack(columns) if columns else np.empty((len(X), 0))
         return rows, [str(name) for name in names]
-    rows = np.asarray(X, dtype=np.float64)
+    rows = _numbers(X)
     if rows.ndim != 2:
         raise ValueError(f"rows have the shape {rows.shape}, expected (n, d): one column a feature")
     return rows, None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from models.clusterer import Merger, Model, SegmentClusterer
+from models.clusterer import Accumulator, Delta, Merger, Model, SegmentClusterer
 from models.events import F64
 from tests.clusterer_samples import FEATURES, deltas_of, first_model, mixture
 
@@ -85,6 +86,37 @@ def test_number_of_workers_changes_no_byte(workers: int) -> None:
 
     assert merged(model, EPOCH).digest == merged(model, *parts).digest
     assert merged(model, EPOCH).digest == merged(model, *reversed(parts)).digest
+
+
+def worked(workers: int, warm_up: F64, epochs: Sequence[F64]) -> list[Model]:
+    """Return the versions that so many workers learn, each with rows and a partition of its own."""
+    merger = Merger(FEATURES)
+    accumulators = [Accumulator(FEATURES) for _ in range(workers)]
+    versions = list[Model]()
+    for offset, rows in enumerate([warm_up, *epochs]):
+        parts = np.array_split(rows[np.argsort(rows[:, 0])], workers)
+        for partition, (accumulator, part) in enumerate(zip(accumulators, parts, strict=True)):
+            for half in np.array_split(part, 2):
+                accumulator.learn(half)
+            for delta in accumulator.take():
+                assert merger.merge(Delta.from_bytes(delta.to_bytes()), partition, offset)
+        versions.append(Model.from_bytes(merger.advance().to_bytes()))
+        for accumulator in accumulators:
+            accumulator.adopt(versions[-1])
+    return versions
+
+
+@pytest.mark.parametrize("workers", [2, 3, 4])
+def test_workers_that_share_the_warm_up_change_no_byte(workers: int) -> None:
+    """Workers that share the warm-up and three epochs give the models and labels of one."""
+    epochs = np.array_split(EPOCH, 3)
+    alone, shared = worked(1, WARM, epochs), worked(workers, WARM, epochs)
+
+    assert [model.version for model in alone] == [1, 2, 3, 4]
+    assert sorted(shared[-1].positions) == list(range(workers))
+    assert [model.digest for model in shared] == [model.digest for model in alone]
+    for one, other in zip(alone, shared, strict=True):
+        assert one.assign(ROWS).tolist() == other.assign(ROWS).tolist()
 
 
 def test_distances_have_the_same_bits_for_any_batch_size() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from river import base, preprocessing
@@ -40,6 +41,25 @@ class Stream:
     def __iter__(self) -> Iterator[tuple[dict[str, float], None]]:
         """Yield the first 300 rows."""
         return ((dict(zip(FEATURES, row, strict=True)), None) for row in ROWS[:300].tolist())
+
+
+class Frame:
+    """The least that a dataframe is: names in `columns`, a column by its name, a length."""
+
+    def __init__(self, columns: dict[str, Any]) -> None:
+        self._of = columns
+        self.columns = list(columns)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a column."""
+        return self._of[name]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return max(map(len, self._of.values()), default=0)
+
+
+frames = pytest.mark.parametrize("frame", [pa.table, pl.DataFrame, Frame], ids=["pyarrow", "polars", "least"])
 
 
 def small() -> SegmentClusterer:
@@ -75,11 +95,12 @@ def test_clone_keeps_the_arguments() -> None:
     assert (clone.n_clusters, clone.margin) == (3, 0.1)
 
 
+@frames
 @pytest.mark.parametrize("rows", [499, 500, 501, 899])
-def test_learn_many_equals_learn_one(rows: int) -> None:
+def test_learn_many_equals_learn_one(rows: int, frame: Callable[..., Any]) -> None:
     """A loop of `learn_one` and one `learn_many` end in the same bytes and the same answers."""
     one, many = (SegmentClusterer(warmup=500, epoch=150) for _ in range(2))
-    many.learn_many(pa.table(dict(zip(FEATURES, ROWS[:rows].T, strict=True))))
+    many.learn_many(frame(dict(zip(FEATURES, ROWS[:rows].T, strict=True))))
     for row in ROWS[:rows].tolist():
         one.learn_one(dict(zip(FEATURES, row, strict=True)))
     asked = ROWS[:50]
@@ -134,16 +155,77 @@ def test_held_numbers_move_only_beyond_the_margin() -> None:
     assert kept.sum() > (nearest == wrong).sum()
 
 
-def test_columns_are_matched_by_name() -> None:
+@frames
+def test_columns_are_matched_by_name(frame: Callable[..., Any]) -> None:
     """A dataframe with columns in another order, one more and one missing gets the answers of the dicts."""
     clusterer = SegmentClusterer(warmup=400)
-    clusterer.learn_many(pa.table(dict(zip(FEATURES, ROWS.T, strict=True))))
+    clusterer.learn_many(frame(dict(zip(FEATURES, ROWS.T, strict=True))))
     columns = dict(zip(FEATURES, ROWS[:40].T, strict=True))
     del columns["trend"]
-    table = pa.table({"more": ROWS[:40, 0], **dict(reversed(columns.items()))})
-    singly = [clusterer.predict_one(row) for row in table.to_pylist()]
+    table = {"more": ROWS[:40, 0], **dict(reversed(columns.items()))}
+    singly = [clusterer.predict_one(row) for row in pa.table(table).to_pylist()]
 
-    assert singly == clusterer.predict_many(table).tolist()
+    assert singly == clusterer.predict_many(frame(table)).tolist()
+
+
+@frames
+def test_text_columns_that_come_later_are_ignored(frame: Callable[..., Any]) -> None:
+    """A column of text after the warm-up changes nothing, in dicts and in dataframes alike."""
+    one, many, plain = (SegmentClusterer(warmup=400, epoch=100) for _ in range(3))
+    early, late = (dict(zip(FEATURES, part.T, strict=True)) for part in (ROWS[:400], ROWS[400:700]))
+    said = {"country": ["DE", "a customer"] * 150, **late}
+    for clusterer in (one, many, plain):
+        clusterer.learn_many(frame(early))
+    for row in pa.table(said).to_pylist():
+        one.learn_one(row)
+    many.learn_many(frame(said))
+    plain.learn_many(frame(late))
+
+    assert one.model is not None
+    assert many.model is not None
+    assert plain.model is not None
+    assert one.model.version == 4
+    assert one.model.to_bytes() == many.model.to_bytes() == plain.model.to_bytes()
+    assert many.predict_many(frame(said)).tolist() == plain.predict_many(frame(late)).tolist()
+    assert len(many.predict_many(frame({"country": said["country"]}))) == 300
+
+
+@frames
+def test_text_in_a_feature_is_refused(frame: Callable[..., Any]) -> None:
+    """Text where numbers are learned raises, and nothing of the batch is learned; asking early is fine."""
+    clusterer = SegmentClusterer(n_clusters=2, warmup=3)
+    text = frame({"orders": ["many", "few"], "views": [1.0, 2.0]})
+
+    assert clusterer.predict_many(text).tolist() == [NO_SEGMENT] * 2
+    with pytest.raises(ValueError, match=r"many|text"):
+        clusterer.learn_many(text)
+    clusterer.learn_many(frame({"orders": [1.0, 5.0], "views": [1.0, 2.0]}))
+    assert not clusterer.centers
+    clusterer.learn_many(frame({"orders": [2.0], "views": [1.0]}))
+    assert len(clusterer.centers) == 2
+    with pytest.raises(ValueError, match="many"):
+        clusterer.predict_many(text)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_numbers_beyond_a_float_count_as_infinite(sign: int) -> None:
+    """A whole number of four hundred digits is learned and answered as infinity is, by row and by table."""
+    clusterers = [SegmentClusterer(n_clusters=3, n_micro=16, warmup=100, epoch=100) for _ in range(3)]
+    plain, one, many = clusterers
+    learned = [dict(zip(FEATURES, row, strict=True)) for row in ROWS[:300].tolist()]
+    for place, row in enumerate(learned):
+        huge = {**row, "trend": sign * 10**400} if place % 50 == 0 else row
+        plain.learn_one({**row, "trend": sign * math.inf} if place % 50 == 0 else row)
+        one.learn_one(huge)
+        many.learn_many(Frame({name: [value] for name, value in huge.items()}))
+    models = [clusterer.model for clusterer in clusterers]
+    asked = {**learned[0], "trend": sign * 10**400}
+
+    assert len({model.to_bytes() for model in models if model is not None}) == 1
+    assert None not in models
+    assert one.predict_one(asked) == plain.predict_one({**asked, "trend": sign * math.inf})
+    matrix = np.array([list(asked.values()), [None] * len(FEATURES)], dtype=object)
+    assert one.predict_many(matrix).tolist()[0] == one.predict_one(asked)
 
 
 def test_works_in_a_pipeline() -> None:
