@@ -13,6 +13,7 @@ from models.audiences import explain as explain_audience
 from models.clusterer import Model
 from models.events import F64
 from models.features import BY_NAME, FEATURES, View, evaluate, vectors
+from models.outlook import outlook
 from models.profiles import gather
 from streams.clock import Clock
 from streams.codec.hashing import partition_for
@@ -20,6 +21,7 @@ from streams.codec.profile_rows import COLD_PREFIX, HOT_PREFIX, META_KEY, NAME_P
 from streams.deciding.columns import value_of
 from streams.deciding.judge import Rows, eligible
 from streams.deciding.records import scalar
+from streams.engine import Engine
 from streams.outbox import CHANGELOG
 from streams.partition import Partition
 from streams.reader import Reader
@@ -37,6 +39,18 @@ class Near:
     name: str
     distance: float
     current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WouldMove:
+    """One feature that, changed alone, would move the customer."""
+
+    feature: str
+    value: float
+    """What would be enough, in the feature's unit."""
+    segment_id: str
+    """Where the customer would move to."""
+    segment_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,8 @@ class Explanation:
     """(feature, part): what speaks most for the nearest other segment; parts of d(current)² - d(other)²."""
     against: tuple[tuple[str, float], ...]
     """(feature, part): what speaks most for the current one."""
+    would_move: tuple[WouldMove, ...]
+    """Single features that would move the customer with all else equal, the least change first."""
     audiences: tuple[Standing, ...]
     """How the customer stands to each audience in force, those that they are in first."""
 
@@ -88,7 +104,11 @@ def explain(settings: Settings, reader: Reader, clock: Clock, customer: str) -> 
     engine.open(number)
     engine.restore(number, [key for key, _ in rows], [value for _, value in rows])
     engine.restored(number)
-    part = engine.parts[number]
+    return explanation_of(engine, engine.parts[number], key, settings)
+
+
+def explanation_of(engine: Engine, part: Partition, key: bytes, settings: Settings) -> Explanation | None:
+    """Return why a customer of a partition is where they are; None if there is no such customer."""
     if key not in part.index:
         return None
     r = gather(engine.slab.rows, np.array([part.index[key]]))
@@ -102,8 +122,8 @@ def explain(settings: Settings, reader: Reader, clock: Clock, customer: str) -> 
     pros, cons = _contributions(model, seen, own, near) if model is not None else ((), ())
     known = model is not None and own in model.numbers
     return Explanation(
-        customer_id=customer,
-        partition=number,
+        customer_id=key.decode(),
+        partition=part.number,
         as_of_ms=now_ms,
         sequence=int(r["sequence"][0]),
         features={f.name: scalar(f, float(values[f.name][0]), part.names) for f in FEATURES},
@@ -117,6 +137,7 @@ def explain(settings: Settings, reader: Reader, clock: Clock, customer: str) -> 
         distances=near,
         for_runner_up=pros,
         against=cons,
+        would_move=_would_move(model, seen, own, settings.margin) if model is not None else (),
         audiences=_audiences(part, r, view, model, now_ms),
     )
 
@@ -179,3 +200,11 @@ def _contributions(model: Model, seen: F64, own: int, near: tuple[Near, ...]) ->
     pros = tuple(pair for pair in ranked if pair[1] > 0)[:MAX_REASONS]
     cons = tuple(pair for pair in reversed(ranked) if pair[1] < 0)[:MAX_REASONS]
     return pros, cons
+
+
+def _would_move(model: Model, seen: F64, own: int, margin: float) -> tuple[WouldMove, ...]:
+    """Return the single features that would move the customer, those of the least change."""
+    return tuple(
+        WouldMove(one.feature, one.value, model.segment(one.number).id, model.segment(one.number).name)
+        for one in outlook(model, seen[0], own, margin)[:MAX_REASONS]
+    )

@@ -8,6 +8,7 @@ features; NaN is missing. A segment's number is at least 1; 0 is no segment.
 from models.clusterer.accumulator import Accumulator
 from models.clusterer.advice import silhouettes
 from models.clusterer.clusterer import SegmentClusterer
+from models.clusterer.crossings import crossings
 from models.clusterer.delta import Delta, DeltaFormatError
 from models.clusterer.layout import ModelFormatError
 from models.clusterer.lineage import LineageEvent, LineageKind
@@ -30,5 +31,6 @@ __all__ = [
     "Review",
     "SegmentClusterer",
     "SegmentInfo",
+    "crossings",
     "silhouettes",
 ]

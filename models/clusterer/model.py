@@ -151,24 +151,6 @@ class Model:
         before, after = standard - self._centres_of(old), standard - self._centres_of(new)
         return before * before - after * after
 
-    def reasons(self, row: F64, old: int, new: int) -> list[tuple[str, float]]:
-        """Return (feature, part) for a row (d,) that moved from old to new, the largest part first.
-
-        The parts add up to d(old)² - d(new)²; see `contributions`. Divided by their sum they are shares.
-        """
-        parts = self.contributions(np.reshape(row, (1, -1)), np.array([old]), np.array([new]))[0]
-        return self._ranked(parts)
-
-    def reasons_moved(self, before: F64, after: F64, old: int, new: int) -> list[tuple[str, float]]:
-        """Return (feature, part) of what has changed in a row (d,) in favour of new, largest first.
-
-        The parts add up to the change of d(old)² - d(new)² from `before` to `after`: 2 (new - old)(after -
-        before) for each feature. A feature that has not changed has the part 0.
-        """
-        standard = self.scale.to_grid(as_rows(np.stack([before, after]), len(self.features)))
-        direction = self._centres_of(np.array([new]))[0] - self._centres_of(np.array([old]))[0]
-        return self._ranked(2.0 * direction * (standard[1] - standard[0]))
-
     def segment(self, number: int) -> SegmentInfo:
         """Return the segment of this number.
 
@@ -232,7 +214,3 @@ class Model:
     def _centres_of(self, numbers: I64) -> F64:
         place, known = self._places(numbers)
         return np.where(known[:, None], self.centres[place], 0.0)
-
-    def _ranked(self, parts: F64) -> list[tuple[str, float]]:
-        order = np.argsort(-parts, kind="stable")
-        return [(self.features[i], float(parts[i])) for i in order]

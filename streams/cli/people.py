@@ -84,8 +84,9 @@ def segments(as_json: bool) -> None:
 def explain(customer: str, as_json: bool) -> None:
     """Say why a customer is in their segments.
 
-    Features; the distance to each behaviour segment, and what speaks for the runner-up; for each audience
-    whether the customer is in it, since when, and which of its conditions hold.
+    Features; the distance to each behaviour segment, what speaks for the runner-up, and which single
+    features would be enough for a move; for each audience whether the customer is in it, since when, and
+    which of its conditions hold.
     """
     from streams.clock import SystemClock
     from streams.explanation import explain as explain_customer
@@ -142,9 +143,33 @@ def _print_explanation(found: Explanation) -> None:
         if parts:
             weights = [(BY_NAME[name].label, found.features[name], part) for name, part in parts]
             print_table(title, ("feature", ">value", ">weight"), weights)
+    for line in outlook_lines(found):
+        print(line)
     for standing in found.audiences:
         for line in audience_lines(standing):
             print(line)
+
+
+def outlook_lines(found: Explanation) -> Iterator[str]:
+    """Yield what would have to change for a move to another behaviour segment: one feature a line."""
+    from models.features import BY_NAME
+
+    if not any(near.current for near in found.distances) or len(found.distances) == 1:
+        return
+    if not found.would_move:
+        yield "No single feature, changed alone, would be enough for a move."
+        return
+    yield "would be enough for a move, all else equal:"
+    for one in found.would_move:
+        now, then = shown(found.features[one.feature]), _in_unit(one.feature, one.value)
+        yield f"  {BY_NAME[one.feature].label} {now} -> {then}, to {one.segment_name}"
+
+
+def _in_unit(feature: str, value: float) -> str:
+    from models.features import BY_NAME
+
+    whole = BY_NAME[feature].unit == "count" and value == int(value)
+    return shown(int(value) if whole else value)
 
 
 def audience_lines(standing: Standing) -> Iterator[str]:

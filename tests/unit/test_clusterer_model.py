@@ -175,35 +175,21 @@ def test_confidence_is_a_share() -> None:
 
 
 def test_reasons_add_up() -> None:
-    """The parts of a move add up to d(old)² - d(new)², the largest first."""
-    squares = MODEL.distances(ROWS[:50]) ** 2
-    for place, row in enumerate(ROWS[:50]):
-        parts = MODEL.reasons(row, int(MODEL.numbers[1]), int(MODEL.numbers[4]))
-        total = sum(part for _, part in parts)
+    """The parts of a move add up to d(old)² - d(new)², one a feature."""
+    squares = MODEL.distances(ROWS) ** 2
+    numbers = np.repeat(MODEL.numbers[[1, 4]], len(ROWS)).reshape(2, -1)
+    parts = MODEL.contributions(ROWS, numbers[0], numbers[1])
 
-        assert total == pytest.approx(squares[place, 1] - squares[place, 4], abs=1e-9)
-        assert [part for _, part in parts] == sorted((part for _, part in parts), reverse=True)
-        assert sorted(name for name, _ in parts) == list(FEATURES)
+    assert parts.shape == ROWS.shape
+    assert np.abs(parts.sum(axis=1) - (squares[:, 1] - squares[:, 4])).max() <= 1e-9
 
 
 def test_reasons_for_a_first_segment_are_against_the_average() -> None:
     """Without an old segment the parts compare with the average customer."""
     model = plain([[0.0, 0.0], [2.0, 1.0]], [2, 5])
+    parts = model.contributions(np.array([[2.0, 1.0]]), np.array([NO_SEGMENT]), np.array([5]))
 
-    assert model.reasons(np.array([2.0, 1.0]), NO_SEGMENT, 5) == [("average_order", 4.0), ("days_known", 1.0)]
-
-
-def test_reasons_moved_tell_what_has_changed() -> None:
-    """The parts add up to the change in favour of the new segment, and a feature that stayed has none."""
-    before, after = ROWS[0].copy(), ROWS[0].copy()
-    after[2:4] = ROWS[1, 2:4]
-    old, new = int(MODEL.numbers[0]), int(MODEL.numbers[3])
-    parts = dict(MODEL.reasons_moved(before, after, old, new))
-    squares = MODEL.distances(np.array([before, after])) ** 2
-    gaps = squares[:, 0] - squares[:, 3]
-
-    assert sum(parts.values()) == pytest.approx(gaps[1] - gaps[0], abs=1e-9)
-    assert {name for name, part in parts.items() if part == 0} >= {FEATURES[0], FEATURES[1], FEATURES[4]}
+    assert parts.tolist() == [[4.0, 1.0]]
 
 
 def test_segments_describe_themselves() -> None:
