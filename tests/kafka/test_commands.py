@@ -83,7 +83,7 @@ def settled(kafka: Broker) -> Settings:
         try:
             with Lag(settings) as lag:
                 until(lambda: lag.left() == 0, 90, "the worker does not come to the end of its input")
-            until(lambda: bool(segments_of(environment)), 60, "no customer is in a segment")
+            until(lambda: bool(segments_of(environment)), 90, "no customer is in a segment")
         finally:
             worker.send_signal(signal.SIGTERM)
             said = worker.communicate(timeout=60)[1].decode()
@@ -92,11 +92,11 @@ def settled(kafka: Broker) -> Settings:
 
 
 def segments_of(environment: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the segments that have members."""
+    """Return the behaviour segments that have members; audiences have them before the first model."""
     ran = subprocess.run(
         [PROGRAM, "segments", "--json"], env=environment, check=True, capture_output=True, timeout=60
     )
-    return [row for row in json.loads(ran.stdout) if row["size"]]
+    return [row for row in json.loads(ran.stdout) if row["segment_set"] == "behaviour" and row["size"]]
 
 
 def test_topics_are_created_once_and_checked(
