@@ -112,6 +112,7 @@ async def serve(settings: Settings, clock: Clock, make_parts: MakeParts, stdin: 
     if found.embedded:
         log.warning("the embedded broker has no transactions: at least once, changes may be sent twice")
     settings = msgspec.structs.replace(settings, web_port=free_port(settings))
+    log.info("page: http://%s:%d", settings.web_bind, settings.web_port)
     app = create_app(settings, clock, make_parts(settings, not found.embedded))
     await _run(app, stop, hurry, settings.handover_timeout_ms / 1000)
     return int(ExitCode.DONE)

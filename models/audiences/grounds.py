@@ -32,6 +32,8 @@ CIRCUMSTANCES: Mapping[str, str] = {
     "definition": " because the definition of the audience changed",
 }
 """What a cause adds to the sentence."""
+FIRST_TIME = " when the audiences came into force"
+"""The same for the first definitions: nobody has changed any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ class Teller:
         return found
 
 
-def sentence(name: str, found: Sequence[Ground], *, entered: bool, cause: str) -> str:
+def sentence(
+    name: str, found: Sequence[Ground], *, entered: bool, cause: str, first_time: bool = False
+) -> str:
     """Return one sentence.
 
     Args:
@@ -114,11 +118,13 @@ def sentence(name: str, found: Sequence[Ground], *, entered: bool, cause: str) -
         found: what decided, the most telling first.
         entered: entered, not left.
         cause: `event`, `time`, `model` or `definition`.
+        first_time: no definitions were in force before.
 
     Example:
         `Entered Lapsed as time passed: days since last order 60.1 > 60, money (365 days) 812.50 >= 500.`
     """
-    happened = f"{'Entered' if entered else 'Left'} {name}{CIRCUMSTANCES[cause]}"
+    circumstance = FIRST_TIME if first_time and cause == "definition" else CIRCUMSTANCES[cause]
+    happened = f"{'Entered' if entered else 'Left'} {name}{circumstance}"
     phrases: dict[str, None] = {}
     for ground in found:
         phrases[ground.phrase()] = None

@@ -72,7 +72,9 @@ def audience_changes_of(
                 timestamp_ms=timestamp,
                 sequence=last + 1,
                 cause=cause,
-                reason=sentence(definition.name, ends, entered=entered, cause=cause),
+                reason=sentence(
+                    definition.name, ends, entered=entered, cause=cause, first_time=moves.rules.version == 1
+                ),
                 model_version=0 if moves.model is None else moves.model.version,
                 definitions_version=moves.rules.version,
                 trigger=trigger,

@@ -126,3 +126,10 @@ def test_an_explanation_says_until_when_nothing_can_change(
     found = explain(rule("lapsed"), row, member=member, since_s=since_s, now_s=now_s)
 
     assert found.waits_until_s == until_s
+
+
+def test_the_first_definitions_have_not_changed() -> None:
+    assert sentence("All", (), entered=True, cause="definition", first_time=True) == (
+        "Entered All when the audiences came into force."
+    )
+    assert sentence("All", (), entered=True, cause="event", first_time=True) == "Entered All."
