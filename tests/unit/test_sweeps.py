@@ -9,6 +9,8 @@ import orjson
 import pytest
 
 from models.clusterer import Model
+from streams.deciding.at_ticks import AtTicks
+from streams.deciding.crowd import Crowd
 from streams.shop.record import ShopRecord
 from tests.engine_runs import Driver, definitions, record, trained_model
 
@@ -28,6 +30,18 @@ name = "Fresh"
 enter = "views_total >= 1"
 """
 EASY = LOOKERS.replace(">= 5", ">= 1")
+
+
+class Costs:
+    """A clock of CPU time at which each look costs so much."""
+
+    def __init__(self) -> None:
+        self.now_s = self.cost_s = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        self.now_s += self.cost_s
+        return self.now_s
 
 
 class Sliced(Driver):
@@ -123,3 +137,37 @@ def test_who_is_in_an_audience_that_is_removed_leaves_it_under_its_last_name() -
 
     assert (last["audience_key"], last["change"], last["cause"]) == ("fresh", "left", "definition")
     assert last["reason"] == "Left Fresh because the definition of the audience changed."
+
+
+def test_the_work_of_a_slice_is_bounded_and_follows_what_a_slice_costs() -> None:
+    """5,000 customers: never more than the size; half of it when slow, to the least; and back when quick."""
+    driver = Sliced([trained_model(), definitions(LOOKERS)])
+    customers = [f"c{i}" for i in range(5000)]
+    driver.feed([view(name, name, START_MS) for name in customers]).finish().commit()
+    driver.feed([view(name, f"{name}b", START_MS + 2 * HOUR_MS) for name in customers[:10]])
+    sweeper, clock = driver.engine.sweeper, Costs()
+    decided: list[int] = []
+    sizes: list[int] = []
+    real = driver.engine.sweeper.decider.ticks.decide
+
+    def counted(crowd: Crowd) -> None:
+        decided.append(len(crowd.rows))
+        real(crowd)
+
+    waiting = [part for part in driver.engine.parts.values() if part.sweep is not None]
+    with (
+        patch("streams.sweeper.thread_time", clock),
+        patch.object(AtTicks, "decide", lambda _, crowd: counted(crowd)),
+    ):
+        for part in waiting:
+            while part.sweep is not None:
+                before, left = sum(decided), part.sweep.left()
+                sizes.append(sweeper.size)
+                clock.cost_s = 0.05 if len(sizes) <= 6 else 0.001
+                sweeper.go_on(part)
+                assert sum(decided) - before <= min(sizes[-1], left)
+                assert part.sweep is None or part.sweep.left() == left - sizes[-1]
+
+    assert sizes[:11] == [1024, 512, 256, 128, 64, 64, 64, 128, 256, 512, 1024]
+    assert len(waiting) == 2
+    assert sum(decided) == len(customers) - 10  # the others were decided before their events
