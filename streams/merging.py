@@ -39,6 +39,7 @@ class Merging:
         n_clusters: number of behaviour segments.
         seed: seed of every random choice.
         definitions_refused: called when definitions cannot be put in force.
+        on_model: called with the model to begin from, and each new one.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class Merging:
         n_clusters: int = 8,
         seed: int = 42,
         definitions_refused: Callable[[], None] = lambda: None,
+        on_model: Callable[[Model], None] = lambda _: None,
     ) -> None:
+        self._on_model = on_model
         self._defining = Defining(first, definitions_refused)
         self._n_clusters = n_clusters
         self._seed = seed
@@ -61,7 +64,10 @@ class Merging:
         Raises:
             ModelFormatError: the record is not a model.
         """
-        self._merger = self._make(None if last_model is None else Model.from_bytes(last_model))
+        model = None if last_model is None else Model.from_bytes(last_model)
+        self._merger = self._make(model)
+        if model is not None:
+            self._on_model(model)
 
     def define(self, last: bytes | None) -> None:
         """Begin from the newest definitions of the log; from the file when it has none.
@@ -105,6 +111,7 @@ class Merging:
             return None
         model = self._merger.advance()
         self._merger.epoch = epoch_rows(model.version)
+        self._on_model(model)
         accompany = self._defining.take() or self._defining.newest()
         return [*accompany, Record(MODELS, 0, MODEL_KEY, model.to_bytes()), *definitions(model)]
 

@@ -229,6 +229,14 @@ class Metrics:
             "read the worker's log for what is wrong; `live-segments definitions show` says what is in force",
         ),
     ]
+    advised_clusters: Annotated[
+        Gauge,
+        _What(
+            "when this worker's merger opens or makes a model: number of segments with the highest "
+            "silhouette; 0: none yet",
+            "far from LIVE_SEGMENTS_N_CLUSTERS: see the silhouettes in `live-segments segments`; advice only",
+        ),
+    ]
     model_age_seconds: Annotated[
         Gauge,
         _What(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from models.clusterer import Model
 from models.features import BY_NAME
 from streams.calendars import calendar_of
 from streams.clock import Clock
@@ -75,12 +76,17 @@ def make_engine(
     return Engine(engine_rules, Decoder(rules), clock, calendar_of(settings.timezone), check, observer)
 
 
-def make_merging(settings: Settings, definitions_refused: Callable[[], None] = lambda: None) -> Merging:
+def make_merging(
+    settings: Settings,
+    definitions_refused: Callable[[], None] = lambda: None,
+    on_model: Callable[[Model], None] = lambda _: None,
+) -> Merging:
     """Return the merger's state.
 
     Args:
         settings: the deployment's.
         definitions_refused: called when definitions cannot be put in force.
+        on_model: called with the model to begin from, and each new one.
     """
     first = partial(read_definitions, segments_file(settings))
-    return Merging(first, settings.n_clusters, settings.seed, definitions_refused)
+    return Merging(first, settings.n_clusters, settings.seed, definitions_refused, on_model)

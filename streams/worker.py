@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -71,6 +72,7 @@ def _configure_logs(settings: Settings) -> None:
 def product_parts(settings: Settings, transactions: bool) -> Parts:
     """Return the product's insides: the engine, the merger, metrics and pages."""
     from streams import web  # noqa: PLC0415 - a test's worker needs neither this nor the core
+    from streams.advising import tell  # noqa: PLC0415 - as above
     from streams.status import WorkerStatus  # noqa: PLC0415 - as above
     from streams.wiring import make_engine, make_merging  # noqa: PLC0415 - as above
 
@@ -82,7 +84,11 @@ def product_parts(settings: Settings, transactions: bool) -> Parts:
     status = WorkerStatus(engine, counters, f"{kind} {settings.kafka_bootstrap}")
     return Parts(
         engine=engine,
-        merger=make_merging(settings, telemetry.metrics.definitions_refused_total.inc),
+        merger=make_merging(
+            settings,
+            telemetry.metrics.definitions_refused_total.inc,
+            partial(tell, clearest=telemetry.metrics.advised_clusters.set),
+        ),
         telemetry=telemetry,
         transactions=transactions,
         web=lambda app: web.register(app, telemetry.metrics, telemetry.health, status),

@@ -6,7 +6,7 @@ features; NaN is missing. A segment's number is at least 1; 0 is no segment.
 """
 
 from models.clusterer.accumulator import Accumulator
-from models.clusterer.advice import silhouettes
+from models.clusterer.advice import Advice, advise, silhouettes
 from models.clusterer.clusterer import SegmentClusterer
 from models.clusterer.crossings import crossings
 from models.clusterer.delta import Delta, DeltaFormatError
@@ -20,6 +20,7 @@ __all__ = [
     "NOTHING",
     "NO_SEGMENT",
     "Accumulator",
+    "Advice",
     "Delta",
     "DeltaFormatError",
     "DeltaRefusedError",
@@ -31,6 +32,7 @@ __all__ = [
     "Review",
     "SegmentClusterer",
     "SegmentInfo",
+    "advise",
     "crossings",
     "silhouettes",
 ]

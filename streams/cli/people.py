@@ -36,29 +36,18 @@ def segments(as_json: bool) -> None:
     """
     import msgspec
 
+    from streams.advising import newest_advice, sentence
     from streams.cli.review import print_review
     from streams.reader import Reader
     from streams.settings import load_settings
     from streams.sizes import segment_sizes
+    from streams.snapshot import tail_of_models
 
     with Reader(load_settings()) as reader:
-        rows = segment_sizes(reader)
+        rows, advice = segment_sizes(reader), newest_advice(tail_of_models(reader))
     if as_json:
-        print_json(
-            [
-                {
-                    "segment_set": row.segment_set,
-                    "id": row.id,
-                    "name": row.name,
-                    "size": row.size,
-                    "share": round(row.share, 6),
-                    "description": row.description,
-                    "review": msgspec.to_builtins(row.review),
-                    "differences": msgspec.to_builtins(row.differences),
-                }
-                for row in rows
-            ]
-        )
+        listed = [msgspec.to_builtins(row) | {"share": round(row.share, 6)} for row in rows]
+        print_json({"segments": listed, "advice": msgspec.to_builtins(advice)})
         return
     if not rows:
         raise LiveSegmentsError(
@@ -69,6 +58,8 @@ def segments(as_json: bool) -> None:
         ("id", "segment", ">size", ">share", "description"),
         [(row.id, row.name, row.size, f"{row.share:.1%}", row.description) for row in rows],
     )
+    if advice is not None:
+        click.echo(sentence(advice))
     print_review(rows)
     if not any(row.size for row in rows):
         say("nobody is in a segment yet: a new model is taken up at the next sweep, within 30 s")

@@ -96,7 +96,8 @@ def segments_of(environment: dict[str, str]) -> list[dict[str, Any]]:
     ran = subprocess.run(
         [PROGRAM, "segments", "--json"], env=environment, check=True, capture_output=True, timeout=60
     )
-    return [row for row in json.loads(ran.stdout) if row["segment_set"] == "behaviour" and row["size"]]
+    rows = json.loads(ran.stdout)["segments"]
+    return [row for row in rows if row["segment_set"] == "behaviour" and row["size"]]
 
 
 def test_topics_are_created_once_and_checked(
@@ -199,7 +200,7 @@ def test_tail_segments_and_export_tell_the_same(
     for record in read_changes(settled):
         change = record["properties"]
         sizes[change["audience_key"]] += 1 if change["change"] == "entered" else -1
-    table = {row["id"]: row["size"] for row in answer(capsys, "segments") if row["size"]}
+    table = {row["id"]: row["size"] for row in answer(capsys, "segments")["segments"] if row["size"]}
     told = answer(capsys, "profiles", "export", "--out", str(out))
     profiles = pq.read_table(out)
     exported = Counter(name for name in profiles["behaviour"].to_pylist() if name is not None)
@@ -294,7 +295,7 @@ def test_tail_shows_one_segment_in_lines_for_people(
 ) -> None:
     """A segment is found by its id or its name, whatever the letters' case."""
     enter(settled)
-    row = answer(capsys, "segments")[0]
+    row = answer(capsys, "segments")["segments"][0]
 
     assert main(["tail", "--from-beginning", "--segment", row["id"], "--limit", "2"]) == 0
     by_id = capsys.readouterr().out.splitlines()
