@@ -1,7 +1,8 @@
 """How definitions of audiences come into force: the merger's second task, one numbered version at a time.
 
-The merger alone numbers them, so all workers follow one log whatever their own files say. The file is read
-when the log has no definitions: at the first start. From then on they change by records on `model-deltas`.
+The merger alone numbers them, so all workers follow one log whatever their own files say. The file comes in
+force when the log has no definitions: at the first start. From then on they change by records on
+`model-deltas`; a file that is broken, or says something else than they do, is only logged.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from streams.codec import activation
 from streams.codec.definitions import encode_definition
 from streams.codec.output_records import Definition as SegmentRecord
 from streams.codec.output_records import Lineage
+from streams.errors import InputFileError
 from streams.records import Record
 from streams.segments_file import BrokenFileError
 
@@ -39,7 +41,7 @@ class Defining:
     they were asked for: who reads that record again after a crash leaves it out.
 
     Args:
-        first: returns the definitions of the first start, version 0.
+        first: returns the definitions of this worker's file, version 0.
         refused: called when definitions cannot be put in force.
     """
 
@@ -50,6 +52,7 @@ class Defining:
         self._in_force: Definitions | None = None
         self._offset = activation.FROM_FILE
         self._wanted: tuple[Definitions, int] | None = None
+        self._compared = False
 
     def open(self, last: bytes | None) -> None:
         """Begin from the newest definitions of the log, None when it has none.
@@ -68,6 +71,26 @@ class Defining:
         except DefinitionsError as error:
             log.error("the newest definitions cannot be read, so none can follow them here: %s", error)  # noqa: TRY400 - a line, no traceback
             self._refused()
+            return
+        if not self._compared:
+            self._compared = True  # at the first start only: a rebalance changes no file
+            self._compare(self._in_force)
+
+    def _compare(self, in_force: Definitions) -> None:
+        """Log what is wrong with the file, or that it says something else; it comes in force in no case."""
+        try:
+            own = self._from_file()
+        except InputFileError as error:
+            if not isinstance(error, BrokenFileError):
+                log.error("%s", error)  # noqa: TRY400 - a line, no traceback
+            self._refused()
+            return
+        if own.digest != in_force.digest:
+            log.info(
+                "the segments file of this worker is not what is in force (definitions version %d): "
+                "`live-segments definitions activate` puts it in force",
+                in_force.version,
+            )
 
     def _from_file(self) -> Definitions:
         try:

@@ -35,7 +35,7 @@ class Merging:
     Definitions do not wait for a model, and accompany each: the end of the log always has them.
 
     Args:
-        first: returns the definitions of the first start.
+        first: returns the definitions of this worker's file.
         n_clusters: number of behaviour segments.
         seed: seed of every random choice.
         definitions_refused: called when definitions cannot be put in force.

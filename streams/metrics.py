@@ -225,7 +225,7 @@ class Metrics:
     definitions_refused_total: Annotated[
         Counter,
         _What(
-            "with definitions that this worker cannot use: the old ones stay in force",
+            "with definitions that this worker cannot use, its own file among them; the old ones stay",
             "read the worker's log for what is wrong; `live-segments definitions show` says what is in force",
         ),
     ]

@@ -17,10 +17,12 @@ from streams.codec.definitions import decode_definition
 from streams.codec.output_records import Definition
 from streams.errors import ExitCode, InputFileError
 from streams.merging import DEFINITIONS, MODELS, WARMUP_ROWS, Merging
+from streams.metrics import Metrics
 from streams.records import Record
 from streams.segments_file import BrokenFileError, read_definitions, segments_file
 from streams.settings import Settings
 from streams.versions import FEATURE_NAMES, TAIL, Versions, is_tail
+from streams.wiring import make_merging
 
 
 def audiences(*wanted: tuple[str, str]) -> Definitions:
@@ -112,12 +114,59 @@ def test_the_first_start_puts_the_file_in_force_at_once_as_version_1() -> None:
     assert merged.tick() == []
 
 
-def test_a_restart_with_another_file_changes_nothing_and_does_not_look_at_it() -> None:
+def test_a_restart_with_another_file_changes_nothing_and_says_once_how_to_put_it_in_force(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     first = Merged()
     first.tick()
 
-    again = Merged(first.log, first=None)
+    with caplog.at_level(logging.INFO):
+        again = Merged(first.log, first=TWO)
+        again.merging.define(first.log[-1])  # after a rebalance
     assert again.tick() == []
+    (said,) = caplog.messages
+    assert said.startswith("the segments file of this worker is not what is in force (definitions version 1)")
+    assert "`live-segments definitions activate`" in said
+    assert again.refused == 0
+
+
+def test_a_restart_with_the_file_that_is_in_force_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    first = Merged()
+    first.tick()
+
+    with caplog.at_level(logging.INFO):
+        again = Merged(first.log)
+    assert again.tick() == []
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[audience]]\nid = "a"\nname = "A"\nenter = "x > 1"\nleave = "y > 1"\n', ["{}:4: ", "{}:5: "]),
+        (None, ["{}: No such file"]),
+    ],
+)
+def test_a_restart_with_a_file_that_cannot_be_used_is_an_error_in_log_and_metric_and_changes_nothing(
+    text: str | None, said: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every problem has its line; what is in force stays."""
+    before = Merged()
+    before.tick()
+    file, metrics = tmp_path / "own.toml", Metrics()
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    merging = make_merging(Settings(segments_file=str(file)), metrics.definitions_refused_total.inc)
+
+    with caplog.at_level(logging.INFO):
+        merging.define(before.log[-1])
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * len(said)
+    for line, start in zip(caplog.messages, said, strict=True):
+        assert line.startswith(start.format(file))
+    assert metrics.registry.get_sample_value("live_segments_definitions_refused_total") == 1
+    assert merging.take_definitions() is None
+    merging.process(3, encode_activation(TWO))
+    assert merging.take_definitions() is not None
 
 
 def test_asking_for_what_is_in_force_emits_nothing() -> None:
@@ -191,7 +240,7 @@ def test_a_merger_that_was_killed_and_reads_the_same_records_again_ends_the_same
     for offset, wanted in ((3, TWO), (4, ONE)):
         merged.ask(offset, wanted).tick()
 
-    again = Merged(merged.log, first=None)
+    again = Merged(merged.log)
     for offset, wanted in ((3, TWO), (4, ONE)):
         assert again.ask(offset, wanted).tick() == []
     assert again.versions() == [1, 2, 3]
@@ -204,7 +253,7 @@ def test_a_merger_that_was_killed_before_it_published_publishes_then() -> None:
     merged.tick()
     merged.ask(3, TWO).merging.take_definitions()  # taken, and never written
 
-    again = Merged(merged.log, first=None)
+    again = Merged(merged.log)
     assert again.ask(3, TWO).tick() != []
     assert again.versions() == [1, 2]
 
