@@ -48,6 +48,11 @@ class Merger:
     left out by their position. Within one version the order of the deltas and how rows are spread over them
     do not change the next model.
 
+    Memory is shortened when the error of one epoch exceeds the smoothed one by `DRIFT_FROM`, not by River's
+    ADWIN: fed the same errors it saw none of eight abrupt drifts, as references follow and the error is soon
+    back; this rule saw all eight in the epoch they fell in, with 7 false alarms in 232 epochs of stationary
+    mixtures (`tests.quality.scenarios`, epochs of 1,000 rows).
+
     Args:
         features: Names of the columns of the rows.
         n_clusters: Number of segments; there are fewer while there are fewer distinct rows. With another

@@ -26,6 +26,10 @@ class Method(Protocol):
         """Return the label (n,) of each row."""
         ...
 
+    def written(self) -> bytes:
+        """Return what the method would publish beside labels; empty where it has no bytes of its own."""
+        ...
+
 
 class Ours:
     """The product's clusterer, in batches of a thousand."""
@@ -41,6 +45,10 @@ class Ours:
     def predict(self, rows: F64) -> I64:
         """Return the number (n,) of each row's segment."""
         return self.clusterer.predict_many(rows)
+
+    def written(self) -> bytes:
+        """Return the model."""
+        return b"" if self.clusterer.model is None else self.clusterer.model.to_bytes()
 
 
 class River:
@@ -59,6 +67,10 @@ class River:
         """Return the label (n,) of each row."""
         return np.array([self.model.predict_one(row) for row in self._dicts(rows)], dtype=np.int64)
 
+    def written(self) -> bytes:
+        """Return nothing: River's models have no bytes of their own."""
+        return b""
+
     def _dicts(self, rows: F64) -> list[dict[str, float]]:
         if self._middle is None:
             known = np.isfinite(rows)
@@ -71,6 +83,9 @@ class River:
 METHODS: dict[str, Callable[[int], Method]] = {
     "ours": Ours,
     "River KMeans": lambda _: River(cluster.KMeans(n_clusters=K, halflife=0.02, seed=SEED)),
+    "River STREAMKMeans": lambda _: River(
+        cluster.STREAMKMeans(chunk_size=100, n_clusters=K, halflife=0.5, seed=SEED)
+    ),
     "River CluStream": lambda _: River(
         cluster.CluStream(n_macro_clusters=K, max_micro_clusters=100, time_gap=500, seed=SEED, halflife=0.4)
     ),
@@ -87,4 +102,5 @@ METHODS: dict[str, Callable[[int], Method]] = {
         cluster.DenStream(decaying_factor=0.001, beta=0.5, mu=2.5, epsilon=1.5, n_samples_init=500)
     ),
 }
-"""Name to a maker, which is told the rows of an epoch. Thresholds of the last two suit the mixtures."""
+"""Name to a maker, which is told the rows of an epoch. Thresholds of the last two suit the mixtures, so do
+chunk and half-life of STREAMKMeans: the best of nine pairs."""
