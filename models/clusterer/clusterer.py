@@ -42,7 +42,7 @@ class SegmentClusterer(base.Clusterer):
     Attributes:
         model: The last model, None during the warm-up.
 
-    The features are the names of the first `warmup` rows, sorted; names that come later are ignored,
+    The features are the names of the first `warmup` rows, sorted as text; names that come later are ignored,
     missing ones, None and NaN count as the mean; numbers beyond a float's range count as infinite. A 2-D
     array has its columns in the order of the sorted names; alone, they are named by their position.
 
@@ -80,6 +80,8 @@ class SegmentClusterer(base.Clusterer):
         self.margin = margin
         self.seed = seed
         self._first: list[dict[str, float]] = []
+        self._said: dict[str, Any] = {}
+        self._keys: tuple[Any, ...] = ()
         self._staged: list[list[float]] = []
         self._merger: Merger | None = None
         self._accumulator: Accumulator | None = None
@@ -98,6 +100,7 @@ class SegmentClusterer(base.Clusterer):
     def learn_one(self, x: Mapping[Any, Any]) -> None:
         """Learn one row, a mapping of names to numbers; nothing of `x` is kept."""
         if self._accumulator is None:
+            self._said.update({str(name): name for name in x})
             self._warm_up({str(name): _number(value) for name, value in x.items()})
             return
         self._staged.append(self._row(x))
@@ -153,6 +156,7 @@ class SegmentClusterer(base.Clusterer):
         if len(self._first) < self.warmup:
             return
         features = tuple(sorted({name for one in self._first for name in one}))
+        self._keys = tuple(self._said.get(name, name) for name in features)
         self._merger = Merger(
             features,
             self.n_clusters,
@@ -165,7 +169,7 @@ class SegmentClusterer(base.Clusterer):
         )
         self._accumulator = Accumulator(features, bootstrap_rows=self.warmup)
         rows, self._first = self._first, []
-        self._learn(np.array([self._row(one) for one in rows]))
+        self._learn(np.array([[one.get(name, np.nan) for name in features] for one in rows]))
 
     def _room(self) -> int:
         """Return how many rows fit before the next version."""
@@ -200,7 +204,7 @@ class SegmentClusterer(base.Clusterer):
         return () if self._accumulator is None else self._accumulator.features
 
     def _row(self, x: Mapping[Any, Any]) -> list[float]:
-        return [_number(x.get(name)) for name in self._features()]
+        return [_number(x.get(key)) for key in self._keys]
 
     def _aligned(self, rows: F64, names: list[str] | None) -> F64:
         """Return the columns in the order of the features, NaN for those that are not there."""

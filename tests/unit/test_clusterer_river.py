@@ -228,6 +228,21 @@ def test_numbers_beyond_a_float_count_as_infinite(sign: int) -> None:
     assert one.predict_many(matrix).tolist()[0] == one.predict_one(asked)
 
 
+def test_names_may_be_numbers() -> None:
+    """Rows as `river.stream.iter_array` yields them, named 0, 1, ..., are learned as if named "0", "1"."""
+    numbered, named = small(), small()
+    for row in ROWS[:300].tolist():
+        numbered.learn_one(dict(enumerate(row)))
+        named.learn_one({str(place): value for place, value in enumerate(row)})
+
+    assert numbered.model is not None
+    assert named.model is not None
+    assert numbered.model.to_bytes() == named.model.to_bytes()
+    answers = [numbered.predict_one(dict(enumerate(row))) for row in ROWS[:50].tolist()]
+    assert answers == numbered.predict_many(ROWS[:50]).tolist()
+    assert len(set(answers)) == 3
+
+
 def test_works_in_a_pipeline() -> None:
     """Behind a transformer of River it learns and predicts as any clusterer does."""
     pipeline = preprocessing.StandardScaler() | small()
