@@ -74,7 +74,8 @@ def test_who_falls_silent_leaves_within_a_minute(kafka: Broker, deploy: Deploy, 
     with worker(settings, log) as process:
         feed(settings, views("early", [SystemClock().now_ms()] * 8))
         wait_for(settings, 8, process, log)
-        until(lambda: len(read(settings, "models")) > 0, "definitions")
+        # definitions come in force at a tick: who is due before that one has never been in the audience
+        until(lambda: len(read(settings, "segment-changes")) >= 8, "the definitions are in force")
         now_ms = SystemClock().now_ms()
         seen = [now_ms - SPREAD_MS * i // CUSTOMERS for i in reversed(range(CUSTOMERS))]
         feed(settings, views("c", seen))
