@@ -24,8 +24,8 @@ from tests.kafka.workers import read, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 Deploy = Callable[..., Settings]
-CUSTOMERS, SPREAD_MS, STAY_MS = 60, 30_000, 40_000
-HERE = '[[audience]]\nid = "here"\nname = "Here"\nenter = "days_since_seen * 86400 < 40"\n'
+CUSTOMERS, SPREAD_MS, STAY_MS = 60, 30_000, 70_000
+HERE = '[[audience]]\nid = "here"\nname = "Here"\nenter = "days_since_seen * 86400 < 70"\n'
 PATIENCE_S = 150.0
 
 
