@@ -327,13 +327,18 @@ class Ownership:
 
     # ---- committing ----------------------------------------------------------------------------------
     def tick(self) -> None:
-        """Start the commits that are due: called at every commit interval."""
+        """Start the commits that are due: called at every commit interval.
+
+        A partition that lags waits for more to commit, but not with its first commit: subscribers have waited
+        for it while nobody owned it.
+        """
         now_s = time.monotonic()
         patience_s = BEHIND_FACTOR * self.settings.commit_interval_ms / 1000
         for part in self.active():
             if part.commit is not None or not self._has_work(part):
                 continue
-            if part.aligner.backlog() <= FEW or now_s - part.committed_at_s >= patience_s:
+            lags = part.aligner.backlog() > FEW
+            if not lags or not part.has_committed or now_s - part.committed_at_s >= patience_s:
                 self.start_commit(part)
 
     def start_commit(self, part: Part) -> asyncio.Task[None]:

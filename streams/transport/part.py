@@ -24,6 +24,8 @@ class Part(Life):
     """Records handed to the agent and not processed yet."""
     committed_at_s: float = 0.0
     """When it was last committed or activated (monotonic)."""
+    has_committed: bool = False
+    """Since it was activated."""
     has_turn: bool = False
     """It is one of those that may be opened at a time."""
     transactor: Transactor | None = None
@@ -38,6 +40,7 @@ class Part(Life):
         self.expected = list(self.positions)
         self.unprocessed = 0
         self.committed_at_s = now_s
+        self.has_committed = False
         self.aligner = Aligner(self.positions, now_s)
 
     # ---- what the collector fills --------------------------------------------------------------------

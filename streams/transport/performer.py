@@ -228,7 +228,7 @@ class Performer:
         batch = self._engine.take(part.number, now_ms)
         await transactor.commit(batch.records, self._by_topic(part, moved.items()), now_ms)
         self._observer.on_stage("commit", transactor.take_building_s())
-        part.committed_at_s = time.monotonic()
+        part.committed_at_s, part.has_committed = time.monotonic(), True
         self._observer.on_commit(part.number, batch.events, len(batch.records), part.committed_at_s - started)
 
     def _transactor(self, part: Part) -> Transactor:

@@ -50,6 +50,26 @@ def test_a_partition_goes_on_processing_while_it_commits(world: World) -> None:
     asyncio.run(scenario())
 
 
+def test_a_partition_that_lags_waits_for_more_to_commit_but_not_the_first_time(world: World) -> None:
+    async def scenario() -> None:
+        await world.assigned(ALL)
+        part = world.ownership.parts[0]
+        world.ownership.process(world.deliver(0, 3))
+        part.aligner.heard(0, 100_000, 0.0)  # so much waits at the broker
+        world.ownership.tick()
+        await until(lambda: len(world.transactors[0].committed) == 1)
+        await until(lambda: part.commit is None)
+
+        world.ownership.process(world.deliver(0, 3))
+        part.aligner.heard(0, 100_000, 0.0)
+        world.ownership.tick()
+
+        assert part.commit is None
+        assert world.ownership.engine.pending(0) == 3
+
+    asyncio.run(scenario())
+
+
 def test_a_failed_commit_ends_the_process_with_one_line_that_names_the_partition(world: World) -> None:
     async def scenario() -> None:
         await world.assigned(ALL)
