@@ -26,6 +26,9 @@ LONGEST_WAIT_S = 0.05
 PAUSE_S = 0.02
 """After a small chunk: each fetch and each chunk has a price of its own."""
 FETCH_TIMEOUT_S = 0.1
+FIRST_CHUNK = 500
+"""Until a partition has committed for the first time chunks are small: each step of its transaction waits for
+the chunk that is being processed, and subscribers have waited for it since its former owner went."""
 BUFFER_LEAST = 1_000
 """A topic of a partition buffers at least this many records before it is paused."""
 FRESH_MS = 5_000
@@ -217,7 +220,8 @@ class Collector:
 
     def _cut(self, ready: list[tuple[Part, int]], total: int, now_s: float) -> list[Piece]:
         """Share the chunk out to the partitions in proportion to what they have."""
-        share = min(1.0, self._target / total)
+        settled = all(part.has_committed for part, _ in ready)
+        share = min(1.0, (self._target if settled else min(FIRST_CHUNK, self._target)) / total)
         pieces = []
         for part, count in ready:
             piece = part.aligner.release(part.number, max(1, round(count * share)), now_s)

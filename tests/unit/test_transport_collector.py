@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -14,7 +15,7 @@ from streams.errors import InterlockError
 from streams.merge_part import MERGER, MergeLife, MergePart
 from streams.settings import Settings
 from streams.transport.alignment import Fetched
-from streams.transport.collector import Collector
+from streams.transport.collector import FIRST_CHUNK, Collector
 from streams.transport.ownership import Ownership
 from streams.transport.part import OutOfStepError, Part
 from streams.transport.ports import NullObserver
@@ -158,3 +159,17 @@ def test_the_merger_goes_on_behind_deltas_that_were_deleted_before_it_read_them(
     assert merge.life is not None
     assert merge.life.number == MERGER
     assert merge.life.positions == [6]
+
+
+def test_chunks_are_small_until_a_partition_that_has_something_has_committed() -> None:
+    collector, part, _ = build()
+    collector._ownership.engine.open(0)
+    part.add(0, piece(5, 10_000), 0.0)
+    for topic in range(part.topics):
+        part.aligner.heard(topic, part.aligner.end(topic), time.monotonic())
+    sizes = []
+    for committed in (False, True):
+        part.has_committed = committed
+        sizes.append(len(collector.next_message(1).value.pieces[0][2].raw))
+
+    assert sizes == [FIRST_CHUNK, Settings().max_chunk]
