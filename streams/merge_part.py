@@ -27,10 +27,11 @@ from streams.records import Record
 from streams.settings import Settings
 from streams.transport import protocol
 from streams.transport.alignment import Fetched
+from streams.transport.life import Life, OutOfStepError, State
 from streams.transport.ownership import FENCED_GRACE_S, FLUSH_TIMEOUT_S
 from streams.transport.performer import PAUSE_S, ConsumerPort, follow
 from streams.transport.ports import MergePort, Observer
-from streams.transport.protocol import FencedError, Life, OutOfStepError, Share, State, Step
+from streams.transport.protocol import FencedError, Share, Step
 from streams.transport.transactions import PlainWriter, Transactor
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from typing import Any
 
 from streams.errors import LiveSegmentsError
 from streams.transport import protocol
-from streams.transport.protocol import FencedError, Life, Step, Steps
+from streams.transport.life import Life
+from streams.transport.protocol import FencedError, Step, Steps
 from tests.protocol_kafka import TOPICS, Row
 
 Task = Generator[None, None, Any]

@@ -13,7 +13,8 @@ from typing import Any
 
 from streams.errors import LiveSegmentsError, StaleStateError
 from streams.transport import protocol
-from streams.transport.protocol import FencedError, Share, State, Step, Steps
+from streams.transport.life import State
+from streams.transport.protocol import FencedError, Share, Step, Steps
 from tests.protocol_kafka import TICK, TOPICS, Kafka, exactly, without_ticks
 from tests.protocol_parts import (
     CommitError,

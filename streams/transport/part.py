@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from streams.transport.alignment import Aligner, Fetched, Slice
-from streams.transport.protocol import Life, OutOfStepError, State
+from streams.transport.life import Life, OutOfStepError, State
 from streams.transport.restore import Replica
 from streams.transport.transactions import Transactor
 

@@ -15,9 +15,10 @@ from streams.records import INPUT_TOPICS
 from streams.settings import Settings
 from streams.transport import protocol
 from streams.transport.clients import is_fenced
+from streams.transport.life import Life
 from streams.transport.part import OutOfStepError, Part
 from streams.transport.ports import EnginePort, Observer
-from streams.transport.protocol import FencedError, Life, Step, Steps
+from streams.transport.protocol import FencedError, Step, Steps
 from streams.transport.restore import Replica
 from streams.transport.standby import Standbys
 from streams.transport.transactions import PlainCommit, PlainWriter, Transactor

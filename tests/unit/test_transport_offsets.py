@@ -13,8 +13,9 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
 from streams.errors import LiveSegmentsError, StaleStateError
 from streams.transport import protocol
+from streams.transport.life import Life
 from streams.transport.offsets import committed_offsets
-from streams.transport.protocol import Life, Step
+from streams.transport.protocol import Step
 
 LOADING, UNAVAILABLE, NOT_COORDINATOR, REFUSED = 14, 15, 16, 30
 PLACES = [TopicPartition("clicks", 0), TopicPartition("clicks", 1)]
