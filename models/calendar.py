@@ -41,6 +41,16 @@ class Calendar:
         """Return the local day number (days since 1970-01-01); same shape."""
         return self.local(time_ms) // DAY_MS
 
+    def until(self, time_ms: I64) -> I64:
+        """Return up to when, exclusively, the local day and the offset stay what they are; same shape."""
+        local = self.local(time_ms)
+        midnight = time_ms + (DAY_MS - local % DAY_MS)
+        if not len(self.transitions):
+            return midnight
+        place = np.searchsorted(self.transitions, time_ms, side="right")
+        ends = np.append(self.transitions, np.iinfo(np.int64).max)
+        return np.minimum(midnight, ends[place])
+
     def weekend(self, time_ms: I64) -> Bool:
         """Return whether each time lies on a Saturday or Sunday."""
         return (self.day(time_ms) + 3) % 7 >= 5  # day 0 was a Thursday

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -80,6 +81,21 @@ class Partition:
     """The last meta row read, until the restore is done."""
     restoring: bool = False
     """It is being read from the changelog, and may be somebody else's."""
+    _rows: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    """Rows of the first customers in `index`."""
+
+    def rows(self) -> NDArray[np.intp]:
+        """Return the rows of all customers in the order in which they came; not to be changed."""
+        fresh = len(self.index) - len(self._rows)
+        if fresh:
+            last = np.fromiter(islice(reversed(self.index.values()), fresh), np.intp, fresh)
+            self._rows = np.concatenate([self._rows, last[::-1]])
+        return self._rows
+
+    def forget(self, key: bytes) -> int:
+        """Strike a customer off the index, and return the row."""
+        self._rows = self._rows[:0]
+        return self.index.pop(key)
 
     @property
     def counted(self) -> int:

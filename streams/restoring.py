@@ -128,4 +128,4 @@ def finish(part: Partition, known: Versions) -> None:
 
 def forget_row(part: Partition, slab: Slab, key: bytes) -> None:
     """Drop a customer's row; the commit leaves out what of it was to be written."""
-    slab.release(part.number, part.index.pop(key))
+    slab.release(part.number, part.forget(key))

@@ -74,8 +74,9 @@ class Program:
     """Compiled conditions.
 
     Attributes:
-        columns: names of the columns that it reads.
+        columns: the columns that it reads, with the register of each.
         audiences: slots of the audiences that it refers to.
+        steps: what it does, in this order, to its registers.
     """
 
     def __init__(self, outputs: Sequence[Output], masks: int, slots: dict[str, int]) -> None:
@@ -88,9 +89,9 @@ class Program:
         for mask, bit, root in roots:
             if not isinstance(root, bool):
                 self._planes.setdefault((mask, bit // 8), []).append((bit % 8, root))
-        self._steps = compiler.steps
+        self.steps = compiler.steps
         self._place = _places(compiler.steps, {root for _, _, root in roots})
-        self.columns = tuple(compiler.columns)
+        self.columns = compiler.columns
         self.audiences = tuple(compiler.members)
 
     def run(self, inputs: Inputs, members: U32) -> U32:
@@ -100,24 +101,37 @@ class Program:
             inputs: n rows; at least the columns that the program reads.
             members: (n,) bit s is membership in the audience of slot s.
         """
-        n = inputs.size
-        result = np.zeros((self._masks, n), np.uint32)
-        for mask, bit in self._always:
-            result[mask] |= np.uint32(1 << bit)
+        n, result = inputs.size, self._always_set(inputs.size)
         if not self._planes:
             return result
         constants = _constants(self._compiler.texts, inputs)
         size = min(n, BLOCK)
         floats = np.empty((self._place.floats, size))
         logicals = np.empty((self._place.logicals, size), np.bool_)
-        scratch = np.empty((2, size), np.uint8)
-        bytes_of = result.view(np.uint8).reshape(self._masks, n, 4)
+        scratch, bytes_of = np.empty((2, size), np.uint8), _bytes_of(result)
         with np.errstate(all="ignore"):
             for start in range(0, n, BLOCK):
                 stop = min(start + BLOCK, n)
                 registers = self._load(inputs, members, constants, slice(start, stop))
                 self._work(registers, floats[:, : stop - start], logicals[:, : stop - start])
                 self._pack(registers, scratch[:, : stop - start], bytes_of[:, start:stop])
+        return result
+
+    def registers(self, inputs: Inputs, members: U32) -> list[Any]:
+        """Return the registers before the first step; arguments as of `run`."""
+        return self._load(inputs, members, _constants(self._compiler.texts, inputs), slice(None))
+
+    def packed(self, registers: list[Any], size: int) -> U32:
+        """Return the masks (m, n) of registers after the last step, n rows each."""
+        result = self._always_set(size)
+        self._pack(registers, np.empty((2, size), np.uint8), _bytes_of(result))
+        return result
+
+    def _always_set(self, size: int) -> U32:
+        """Return masks (m, n) in which the bits are set that are set for all rows."""
+        result = np.zeros((self._masks, size), np.uint32)
+        for mask, bit in self._always:
+            result[mask] |= np.uint32(1 << bit)
         return result
 
     def _load(self, inputs: Inputs, members: U32, constants: F64, here: slice) -> list[Any]:
@@ -136,7 +150,7 @@ class Program:
         return registers
 
     def _work(self, registers: list[Any], floats: F64, logicals: NDArray[np.bool_]) -> None:
-        for step, place in zip(self._steps, self._place.of_step, strict=True):
+        for step, place in zip(self.steps, self._place.of_step, strict=True):
             out = logicals[place] if step.logical else floats[place]
             if step.right < 0:
                 step.apply(registers[step.left], out)
@@ -154,6 +168,11 @@ class Program:
                 np.bitwise_or(plane, shifted, out=plane)
             target = bytes_of[mask, :, byte]
             np.bitwise_or(target, plane, out=target)
+
+
+def _bytes_of(masks: U32) -> NDArray[np.uint8]:
+    """Return the bytes (m, n, 4) of masks (m, n)."""
+    return masks.view(np.uint8).reshape(*masks.shape, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +210,14 @@ def _constants(texts: dict[tuple[str, str], Register], inputs: Inputs) -> F64:
     return np.array(codes, np.float64).reshape(len(texts), len(inputs.books))
 
 
-def _coalesce(first: F64, second: F64 | float, out: F64) -> None:
+def coalesce(first: F64, second: F64 | float, out: F64) -> None:
+    """Put the first number into `out`, the second one where that is unknown."""
     np.copyto(out, first)
     np.copyto(out, second, where=np.isnan(first))
 
 
-def _null_if(operand: F64, value: float, out: F64) -> None:
+def null_if(operand: F64, value: float, out: F64) -> None:
+    """Put the operand into `out`, unknown where it is the value."""
     np.copyto(out, operand)
     out[operand == value] = np.nan
 
@@ -256,11 +277,11 @@ class _Compiler:
                 return self._step(apply, self.number(node.operand), logical=False)
             case NullIf():
                 operand = self.number(node.operand)
-                return self._step(_null_if, operand, self._constant(node.value), logical=False)
+                return self._step(null_if, operand, self._constant(node.value), logical=False)
             case FirstNumber():
                 first, *others = [self.number(operand) for operand in node.operands]
                 for other in others:
-                    first = self._step(_coalesce, first, other, logical=False)
+                    first = self._step(coalesce, first, other, logical=False)
                 return first
 
     def _constant(self, value: float) -> Register:

@@ -9,6 +9,7 @@ from functools import cached_property, reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from models.audiences.bounds import bounds_of
 from models.audiences.columns import Column, Inputs, reference, seconds
 from models.audiences.definitions import Definition, Definitions
 from models.audiences.expressions import Constant, FirstTruth, Logical, Not, members_of
@@ -100,6 +101,27 @@ class Rules:
             new = level.timers.step(Standing(held, standing.since_s), enter, leave, now_s)
             held = (held & ~level.mask) | (new & level.mask)
         return held
+
+    def steady(self, first: Inputs, last: Inputs, standing: Standing, last_ms: I64) -> Bool:
+        """Return whom (n,) no decision from one time to another can change, as far as can be told.
+
+        Args:
+            first: n rows at the earlier time.
+            last: the same rows at the later time; columns that do not move are the arrays of `first`, the
+                others only rise or only fall in between.
+            standing: of the n customers.
+            last_ms: (n,) the later time.
+        """
+        steady = standing.bits & ~self._live == 0
+        nothing = np.zeros(len(steady), np.uint32)
+        last_s = seconds(last_ms)
+        for level in self._levels:
+            found = bounds_of(level.program, first, last, standing.bits)
+            (_, sure_to_leave), (may_enter, may_leave) = found.sure, found.possible
+            left = level.timers.step(standing, nothing, may_leave, last_s)
+            entered = level.timers.step(standing, may_enter, sure_to_leave, last_s)
+            steady &= ~found.doubtful & (left == standing.bits) & (entered == standing.bits)
+        return steady
 
     def decide_events(
         self,

@@ -17,7 +17,17 @@ from models.features.purchases import purchases
 from models.features.value import value
 from models.features.view import Feature, View, order_history
 
-__all__ = ["BY_NAME", "CLUSTERED", "FEATURES", "Feature", "View", "evaluate", "order_history", "vectors"]
+__all__ = [
+    "BY_NAME",
+    "CLUSTERED",
+    "FEATURES",
+    "Feature",
+    "View",
+    "evaluate",
+    "order_history",
+    "vectors",
+    "vectors_later",
+]
 
 FEATURES: tuple[Feature, ...] = (
     *purchases(),
@@ -34,6 +44,7 @@ FEATURES: tuple[Feature, ...] = (
 BY_NAME: dict[str, Feature] = {f.name: f for f in FEATURES}
 CLUSTERED: tuple[Feature, ...] = tuple(f for f in FEATURES if f.clustered)
 """The features that customers are clustered on."""
+_MOVING = [j for j, feature in enumerate(CLUSTERED) if feature.course != "still"]
 
 
 def evaluate(view: View, features: Sequence[Feature] = FEATURES) -> dict[str, F64]:
@@ -45,8 +56,18 @@ def vectors(view: View, features: Sequence[Feature] = CLUSTERED) -> F64:
     """Return (n, d) transformed features for the clusterer; NaN for unknown."""
     out = np.empty((len(view.r), len(features)))
     for j, feature in enumerate(features):
-        column = feature.value(view)
-        if feature.transform == "log1p":
-            column = np.log1p(np.maximum(column, 0.0))
-        out[:, j] = column
+        out[:, j] = _transformed(feature, view)
     return out
+
+
+def vectors_later(view: View, seen: F64) -> F64:
+    """Return the vectors (n, d) of customers without events since, on the day on which `seen` (n, d) was."""
+    out = seen.copy()
+    for j in _MOVING:
+        out[:, j] = _transformed(CLUSTERED[j], view)
+    return out
+
+
+def _transformed(feature: Feature, view: View) -> F64:
+    column = view.column(feature)
+    return np.log1p(np.maximum(column, 0.0)) if feature.transform == "log1p" else column

@@ -22,6 +22,7 @@ def _browse_half(what: str, half_life_d: int, *, clustered: bool = False) -> Fea
         lambda v: v.browse_decay(f"{what}_half", half_life_d),
         clustered=clustered,
         exact="decayed",
+        course="one way",
     )
 
 
@@ -156,6 +157,7 @@ def engagement() -> list[Feature]:
             "identity",
             clustered=True,
             exact="decayed",
+            course="one way",
         ),
         Feature(
             "weekend_share",

@@ -41,6 +41,7 @@ def _order_half(what: str, half_life_d: int, *, clustered: bool = False) -> Feat
         lambda v: v.order_decay(f"{what}_half", half_life_d) / scale,
         clustered=clustered,
         exact="decayed",
+        course="one way",
     )
 
 

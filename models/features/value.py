@@ -25,6 +25,7 @@ def _rfm() -> list[Feature]:
             lambda v: v.valuation.rfm_r,
             "identity",
             exact="model",
+            course="one way",
         ),
         Feature(
             "rfm_f",
@@ -55,6 +56,7 @@ def _rfm() -> list[Feature]:
             lambda v: v.valuation.rfm_segment,
             "identity",
             exact="model",
+            course="one way",
             namespace=RFM_SEGMENT,
         ),
     ]
@@ -71,6 +73,7 @@ def _expected() -> list[Feature]:
             lambda v: v.valuation.p_alive,
             "identity",
             exact="model",
+            course="one way",
         ),
         Feature(
             "expected_orders_90d",
@@ -80,6 +83,7 @@ def _expected() -> list[Feature]:
             FAMILY,
             lambda v: v.valuation.expected_orders_90d,
             exact="model",
+            course="one way",
         ),
         Feature(
             "expected_value_90d",
@@ -89,5 +93,6 @@ def _expected() -> list[Feature]:
             FAMILY,
             lambda v: v.valuation.expected_value_90d,
             exact="model",
+            course="one way",
         ),
     ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,9 @@ _CELL_AGE = ((np.arange(RING_DAYS)[:, None] - np.arange(RING_DAYS)) % RING_DAYS)
 
 Column = NDArray[np.float64]
 Value = Callable[["View"], Column]
+Course: TypeAlias = Literal["still", "one way", "any"]
+"""How a feature goes from one midnight of the calendar to the next while no event comes: not at all, up only
+or down only, or in any way. Where it is unknown it stays so, and the other way round, but for `any`."""
 
 
 @dataclass
@@ -42,6 +47,26 @@ class View:
     now: I64
     calendar: Calendar
     value: ValueModel | None = None
+
+    @cached_property
+    def _columns(self) -> dict[str, Column]:
+        return {}
+
+    def column(self, feature: Feature) -> Column:
+        """Return (n,) a feature, computed when it is first asked for; not to be changed."""
+        known = self._columns
+        if feature.name not in known:
+            known[feature.name] = feature.value(self)
+        return known[feature.name]
+
+    def valued(self, value: ValueModel | None) -> View:
+        """Return the same rows at the same time, judged by a model of value; what is known so far is kept."""
+        if value is self.value:
+            return self
+        other = copy(self)
+        other.value, other.__dict__["_columns"] = value, dict(self._columns)
+        other.__dict__.pop("valuation", None)
+        return other
 
     @cached_property
     def valuation(self) -> Valuation:
@@ -147,6 +172,7 @@ class Feature:
             `model` (by the model in force, unknown before it can say).
         order_sensitive: depends on the order in which the topics' records are delivered.
         namespace: for `name` features, the dictionary of their codes.
+        course: how it goes between two midnights while no event comes; of names, their codes.
     """
 
     name: str
@@ -160,6 +186,7 @@ class Feature:
     exact: str = "exact"
     order_sensitive: bool = False
     namespace: str | None = None
+    course: Course = "still"
 
 
 def money(column: Column) -> Column:
@@ -187,4 +214,4 @@ def window(name: str, ring: str, days: int, label: str, family: str) -> Feature:
 def since(name: str, field: str, label: str, family: str) -> Feature:
     """Return the feature of the days since a time."""
     meaning = f"{label.capitalize()}, a real number."
-    return Feature(name, label, meaning, "days", family, lambda v: v.since(field))
+    return Feature(name, label, meaning, "days", family, lambda v: v.since(field), course="one way")

@@ -73,4 +73,4 @@ def _column(name: str, view: View, numbers: I64, model: Model | None) -> F64:
         first = numbers_by_name(model)
         names = {} if model is None else {info.number: first[info.name] for info in model.segments}
         return np.array([float(names.get(number, np.nan)) for number in numbers.tolist()])
-    return BY_NAME[name].value(view)
+    return view.column(BY_NAME[name])
