@@ -200,6 +200,14 @@ class Metrics:
             ("partition",),
         ),
     ]
+    swept_customers_total: Annotated[
+        Counter,
+        _What(
+            "with each sweep, by its customers (outcome: decided; not_due: time cannot change them yet)",
+            "few not_due, except at midnight: most customers have events between two sweeps",
+            ("outcome",),
+        ),
+    ]
     segment_size: Annotated[
         Gauge,
         _What(

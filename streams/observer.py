@@ -28,8 +28,8 @@ class EngineObserver(Protocol):
     def held(self, by_margin: int, by_stay: int) -> None:
         """After so many events another behaviour segment was nearer, but the customer stayed."""
 
-    def sweep(self, partition: int, customers: int) -> None:
-        """All customers of a partition were decided."""
+    def sweep(self, partition: int, customers: int, decided: int) -> None:
+        """A sweep over the customers of a partition has ended; so many were decided, the others not due."""
 
     def versions(self, model: int, definitions: int) -> None:
         """The newest model and definitions known are these; 0 for none."""
@@ -56,7 +56,7 @@ class SilentObserver:
     def held(self, by_margin: int, by_stay: int) -> None:
         """Ignore."""
 
-    def sweep(self, partition: int, customers: int) -> None:
+    def sweep(self, partition: int, customers: int, decided: int) -> None:
         """Ignore."""
 
     def versions(self, model: int, definitions: int) -> None:

@@ -94,7 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, _meta("how long a commit waits for more events; an idle worker's added delay", ge=10, le=10_000)
     ] = 100
     sweep_interval_s: Annotated[
-        int, _meta("how often all customers are decided anew because time has passed", ge=1, le=3600)
+        int, _meta("how often customers whom time has changed are looked for", ge=1, le=3600)
     ] = 30
     catchup_after_s: Annotated[
         int,

@@ -33,6 +33,8 @@ class Sweep:
     """The review of the customers as of the tick: of the first one of a day."""
     at: int = 0
     """Those before this place are decided."""
+    decided: int = 0
+    """Customers decided so far; the others were known not to be due."""
 
     def left(self) -> int:
         """Return how many customers may still have to be decided."""

@@ -1,4 +1,9 @@
-"""Sweeps: at each tick all customers are decided, a slice at a time."""
+"""Sweeps: at each tick all customers whom time may have changed are decided, a slice at a time.
+
+For whoever has no event it is looked ahead: until when can nothing about them change? Sweeps before that time
+leave them out, and what is written is the same as if everyone were decided each time. This is kept in memory
+only: after a restart everyone is decided.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,11 @@ from numpy.typing import NDArray
 
 from models.audiences import Rules
 from models.clusterer import Model
-from models.events import Bool
+from models.events import I64, Bool
 from models.profiles import Slab
 from streams.deciding import Decider
 from streams.deciding.crowd import crowd_of
+from streams.deciding.foresight import TOUCHED
 from streams.observer import EngineObserver
 from streams.partition import Partition
 from streams.reviewing import tally_of, tell
@@ -39,11 +45,14 @@ class Sweeper:
     size: int = SLICE
     """Customers of the next slice."""
     done: Bool = field(init=False)
-    """By row: decided in the sweep under way, or made since it began."""
+    """By row: not to be decided in the sweep under way: decided already, not due, or made since it began."""
+    due: I64 = field(init=False)
+    """By row: time before which no tick changes the customer, see `streams.deciding.foresight`."""
 
     def __post_init__(self) -> None:
         """Reserve a place for each row; memory is taken only as rows are used."""
         self.done = np.zeros(self.slab.capacity, np.bool_)
+        self.due = np.zeros(self.slab.capacity, np.int64)
 
     def begin(
         self, parts: Iterable[Partition], tick_ms: int, model: Model | None, rules: Rules | None
@@ -54,25 +63,23 @@ class Sweeper:
         """
         for part in parts:
             self.finish([part])
-            part.sweep = Sweep(
-                part.tick_ms, part.model, part.rules, self._rows(part), tally_of(part.tick_ms, tick_ms)
-            )
+            rows, since_ms = part.rows(), part.tick_ms
+            part.sweep = Sweep(since_ms, part.model, part.rules, rows, tally_of(since_ms, tick_ms))
             part.tick_ms, part.moved = tick_ms, True
             if model is not None and (part.model is None or part.model.version < model.version):
                 part.model = model
+                self.due[rows] = TOUCHED
             if rules is not None and (part.rules is None or part.rules.version < rules.version):
                 part.rules = rules
+                self.due[rows] = TOUCHED
+            self.done[rows] = self.due[rows] > tick_ms
 
     def resume(self, part: Partition) -> None:
         """Begin again with a sweep that was under way when the partition was committed."""
         if part.sweep is not None:
+            rows = part.rows()
             tally = tally_of(part.sweep.since_ms, part.tick_ms)
-            part.sweep = replace(part.sweep, rows=self._rows(part), tally=tally)
-
-    def _rows(self, part: Partition) -> NDArray[np.intp]:
-        rows = np.fromiter(part.index.values(), np.intp, len(part.index))
-        self.done[rows] = False
-        return rows
+            part.sweep, self.done[rows] = replace(part.sweep, rows=rows, tally=tally), False
 
     def first(self, parts: Iterable[Partition], rows: Sequence[NDArray[np.intp]]) -> None:
         """Decide customers whose turn has not come yet: an event of theirs is waiting.
@@ -85,11 +92,19 @@ class Sweeper:
             (part, theirs) for part, theirs in zip(parts, rows, strict=True) if part.sweep is not None
         ]
         left = [np.unique(theirs[~self.done[theirs]]) for _, theirs in under_way]
-        self._decide([part for part, _ in under_way], left)
+        self._decide([part for part, _ in under_way], left, ahead=False)
 
     def made(self, row: int) -> None:
         """Take note of a new customer, whom no sweep under way has to decide."""
-        self.done[row] = True
+        self.done[row], self.due[row] = True, TOUCHED
+
+    def touched(self, rows: NDArray[np.intp]) -> None:
+        """Take note of customers who have had an event."""
+        self.due[rows] = TOUCHED
+
+    def forget(self, part: Partition) -> None:
+        """Take note of customers who come from a changelog."""
+        self.due[part.rows()] = TOUCHED
 
     def go_on(self, part: Partition) -> None:
         """Decide the next customers of a sweep; it ends when there are none."""
@@ -97,6 +112,8 @@ class Sweeper:
         if sweep is None:
             return
         started = thread_time()
+        if not sweep.at:
+            sweep.rows = sweep.rows[~self.done[sweep.rows]]
         rows = sweep.next(min(self.size, SLICE))
         self._decide([part], [rows[~self.done[rows]]])
         long = thread_time() - started > LONG_S
@@ -105,32 +122,42 @@ class Sweeper:
             self._end(part)
 
     def finish(self, parts: Sequence[Partition]) -> None:
-        """Decide all who are left, of all partitions together."""
+        """Decide all who are left, of all partitions together.
+
+        Slices are cut before those who are not due are left out: so changes come in the same order with them.
+        """
         under_way = [part for part in parts if part.sweep is not None]
-        rows = [part.sweep.next(part.sweep.left()) for part in under_way if part.sweep is not None]
-        left = [theirs[~self.done[theirs]] for theirs in rows]
+        left = [part.sweep.next(part.sweep.left()) for part in under_way if part.sweep is not None]
         while any(len(theirs) for theirs in left):
             room, here = SLICE, []
             for i, theirs in enumerate(left):
                 here.append(theirs[:room])
                 left[i] = theirs[room:]
                 room -= len(here[-1])
-            self._decide(under_way, here)
+            self._decide(under_way, [theirs[~self.done[theirs]] for theirs in here])
         for part in under_way:
             self._end(part)
 
-    def _decide(self, parts: Sequence[Partition], rows: Sequence[NDArray[np.intp]]) -> None:
+    def _decide(
+        self, parts: Sequence[Partition], rows: Sequence[NDArray[np.intp]], *, ahead: bool = True
+    ) -> None:
+        """Decide customers, and look ahead for those who had no event since the tick before."""
         chosen = [(part, theirs) for part, theirs in zip(parts, rows, strict=True) if len(theirs)]
-        if chosen:
-            crowd = crowd_of([part for part, _ in chosen], [theirs for _, theirs in chosen], self.slab)
-            self.decider.at_tick(crowd)
-            self.done[crowd.rows] = True
+        if not chosen:
+            return
+        crowd = crowd_of([part for part, _ in chosen], [theirs for _, theirs in chosen], self.slab)
+        due = self.due[crowd.rows] if ahead else np.full(len(crowd), TOUCHED, np.int64)
+        self.due[crowd.rows] = self.decider.at_tick(crowd, due)
+        self.done[crowd.rows] = True
+        for part, theirs in chosen:
+            if part.sweep is not None:
+                part.sweep.decided += len(theirs)
 
     def _end(self, part: Partition) -> None:
         """What is learnt from now on is learnt against the model in force."""
-        if part.sweep is not None and part.sweep.tally is not None:
-            tell(part, part.sweep.tally)
-        part.sweep, part.moved = None, True
+        sweep, part.sweep, part.moved = part.sweep, None, True
+        if sweep is not None and sweep.tally is not None:
+            tell(part, sweep.tally)
         if part.model is not None and part.accumulator.model is not part.model:
             part.accumulator.adopt(part.model)
-        self.observer.sweep(part.number, len(part.index))
+        self.observer.sweep(part.number, len(part.index), 0 if sweep is None else sweep.decided)

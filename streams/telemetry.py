@@ -162,9 +162,11 @@ class EngineMetrics:
         self._metrics.moves_held_total.labels("margin").inc(by_margin)
         self._metrics.moves_held_total.labels("stay").inc(by_stay)
 
-    def sweep(self, partition: int, customers: int) -> None:
-        """All customers of a partition were decided."""
+    def sweep(self, partition: int, customers: int, decided: int) -> None:
+        """A sweep over the customers of a partition has ended; so many were decided, the others not due."""
         self._metrics.customers.labels(partition).set(customers)
+        self._metrics.swept_customers_total.labels("decided").inc(decided)
+        self._metrics.swept_customers_total.labels("not_due").inc(max(customers - decided, 0))
 
     def versions(self, model: int, definitions: int) -> None:
         """The newest model and definitions known are these."""

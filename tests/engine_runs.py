@@ -112,13 +112,14 @@ class Driver:
     sliced = False
     """Sweeps go on a slice at a time: `slices` of them after each chunk."""
     slices = 0
+    sweep_ms = HOUR_MS
 
     def __init__(self, log: Sequence[bytes] | None = None) -> None:
         self.clock = ManualClock(0)
         self.log: list[bytes] = []
         """What was offered."""
         self.engine = make_engine(
-            SETTINGS, self.clock, recorded=True, sweep_ms=HOUR_MS, run_id="run", origin="backfill"
+            SETTINGS, self.clock, recorded=True, sweep_ms=self.sweep_ms, run_id="run", origin="backfill"
         )
         self.engine.rules = replace(self.engine.rules, sliced=self.sliced)
         for partition in range(SETTINGS.partitions):

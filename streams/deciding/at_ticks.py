@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from models.audiences import Flips
 from models.calendar import DAY_MS, Calendar
 from models.clusterer import Model
-from models.events import F64, I64
+from models.events import F64, I64, Bool
 from models.features import View, vectors
 from models.profiles import Slab, gather
+from streams.deciding.columns import value_of
 from streams.deciding.crowd import Crowd, Force
+from streams.deciding.foresight import SOON, TOUCHED, Foresight
 from streams.deciding.journal import Journal
 from streams.deciding.judge import NEVER, Judge, Timeline, eligible
 from streams.deciding.moves import AudienceMoves, BehaviourMoves, Movers, Moves
@@ -30,17 +32,34 @@ class AtTicks:
     calendar: Calendar
     journal: Journal
 
-    def decide(self, crowd: Crowd) -> None:
+    def decide(self, crowd: Crowd, due: I64) -> I64:
         """Decide customers at the last tick of their partitions, which have a sweep.
 
         What was in force before the tick decides first, as time has passed since the tick before; then the
         model that is in force from the tick on; then the definitions.
+
+        Args:
+            crowd: n customers.
+            due: (n,) what was returned at the tick before; `TOUCHED`: an event makes looking ahead futile.
+
+        Returns:
+            The time (n,) before which time alone changes nothing for the customer.
         """
         now = crowd.at(crowd.tick())
-        seen = vectors(View(crowd.r, now, self.calendar))
+        view = View(crowd.r, now, self.calendar)
+        seen = vectors(view)
         self._learn(crowd, now, seen)
+        judges: dict[Force, Judge] = {}
         for force, theirs in crowd.by_former():
-            self._as_time_passes(self._judge(force), crowd.where(theirs), seen[theirs])
+            judges[force] = self._judge(force, view)
+            self._as_time_passes(judges[force], crowd.where(theirs), seen[theirs])
+        if not crowd.adopting():
+            until = np.full(len(crowd), SOON, np.int64)
+            silent = (due != TOUCHED) & (self.slab.rows["sequence"][crowd.rows] == crowd.r["sequence"])
+            for force, theirs in crowd.by_former():
+                self._look_ahead(judges[force], crowd, theirs & silent, seen, due, until)
+            self._review(crowd, now)
+            return until
         crowd.refresh(self.slab)
         for force, theirs in crowd.by_new_model():
             there, judge = crowd.where(theirs), self._judge(force)
@@ -52,6 +71,18 @@ class AtTicks:
             moves = self._audiences(judge, there, there.numbers()[flips.row], flips, None)
             self.journal.publish("definition", moves)
         self._review(crowd, now)
+        return np.full(len(crowd), SOON, np.int64)
+
+    def _look_ahead(self, judge: Judge, crowd: Crowd, chosen: Bool, seen: F64, due: I64, until: I64) -> None:
+        """Put down until when time changes nothing for the chosen ones."""
+        if not chosen.any():
+            return
+        foresight, now = Foresight(judge, self.calendar), crowd.at(crowd.tick())
+        if 2 * chosen.sum() > len(crowd):  # what is known of everyone already saves more than it costs
+            np.copyto(until, foresight.until(crowd, now, seen, due), where=chosen)
+        else:
+            some = crowd.where(chosen)
+            until[chosen] = foresight.until(some, now[chosen], seen[chosen], due[chosen])
 
     def _review(self, crowd: Crowd, now: I64) -> None:
         """Count the customers, as they are by now, where the tick begins a day."""
@@ -63,8 +94,9 @@ class AtTicks:
                     mine = np.flatnonzero(crowd.owner == i)
                     tally.add(View(gather(crowd.r, mine), now[mine], self.calendar))
 
-    def _judge(self, force: Force) -> Judge:
-        return Judge(*force, self.rules, self.calendar)
+    def _judge(self, force: Force, view: View | None = None) -> Judge:
+        sight = None if view is None else view.valued(value_of(force[0]))
+        return Judge(*force, self.rules, self.calendar, sight)
 
     def _learn(self, crowd: Crowd, now: I64, seen: F64) -> None:
         """Learn those from whom nothing has been learnt on the day of the tick."""

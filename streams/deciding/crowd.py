@@ -72,6 +72,19 @@ class Crowd:
         """Return the last tick of each."""
         return np.array([part.tick_ms for part in self.parts], np.int64)[self.owner]
 
+    def adopting(self) -> bool:
+        """Return whether something else is in force somewhere from the tick on."""
+        former = [_former(part) for part in self.parts]
+        return any(
+            part.model is not model or part.rules is not rules
+            for part, (model, rules) in zip(self.parts, former, strict=True)
+        )
+
+    def _of(self, owners: Sequence[int]) -> Bool:
+        """Return whose customers (n,) are those of some partitions."""
+        everyone = len(owners) == len(self.parts)
+        return np.ones(len(self), np.bool_) if everyone else np.isin(self.owner, owners)
+
     def by_former(self) -> Iterator[tuple[Force, Bool]]:
         """Yield what was in force before the tick, and the customers whom it still has to decide.
 
@@ -79,9 +92,10 @@ class Crowd:
         """
         former = [_former(part) for part in self.parts]
         for force, owners in _groups(former):
-            theirs = np.isin(self.owner, owners)
+            theirs = self._of(owners)
             for i in owners:
-                theirs &= (self.owner != i) | ~self._adopted(former[i], self.parts[i])
+                if former[i][0] is not self.parts[i].model or former[i][1] is not self.parts[i].rules:
+                    theirs &= (self.owner != i) | ~self._adopted(former[i], self.parts[i])
             if theirs.any():
                 yield force, theirs
 
@@ -113,7 +127,7 @@ class Crowd:
 
     def _those(self, forces: Sequence[Force], changed: Sequence[bool]) -> Iterator[tuple[Force, Bool]]:
         for force, owners in _groups(forces):
-            theirs = np.isin(self.owner, [i for i in owners if changed[i]])
+            theirs = self._of([i for i in owners if changed[i]])
             if theirs.any():
                 yield force, theirs
 

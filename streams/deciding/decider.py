@@ -82,9 +82,9 @@ class Decider:
         self.journal = Journal(self.slab, self.rules, self.calendar, self.observer)
         self.ticks = AtTicks(self.slab, self.rules, self.calendar, self.journal)
 
-    def at_tick(self, crowd: Crowd) -> None:
-        """Decide customers at the last tick of their partitions, which have a sweep."""
-        self.ticks.decide(crowd)
+    def at_tick(self, crowd: Crowd, due: I64) -> I64:
+        """Decide customers at the last tick of their partitions, which have a sweep; see `AtTicks.decide`."""
+        return self.ticks.decide(crowd, due)
 
     def after_events(self, applied: Applied, parts: dict[int, Partition]) -> None:
         """Learn and decide the customers of events, after each of them."""

@@ -63,6 +63,15 @@ class Judge:
     rules: Rules | None
     engine_rules: EngineRules
     calendar: Calendar
+    sight: View | None = None
+    """Customers at a time, with what is known of them already: for whoever asks for the very same."""
+
+    def view(self, r: Rows, now: I64) -> View:
+        """Return rows (n,) at their times (n,)."""
+        sight = self.sight
+        if sight is not None and sight.r is r and np.array_equal(sight.now, now):
+            return sight
+        return View(r, now, self.calendar, value_of(self.model))
 
     def behaviour(self, model: Model, r: Rows, now: I64, seen: F64 | None = None) -> Verdict:
         """Return the behaviour segments of customers at their times; who has told too little keeps none.
@@ -105,8 +114,9 @@ class Judge:
         return rules.decide_due(see, standing_of(crowd.r), low, high)
 
     def _inputs(self, rules: Rules, crowd: Crowd, numbers: I64, now: I64) -> Inputs:
-        view = View(crowd.r, now, self.calendar, value_of(self.model))
-        return inputs_of(rules.columns, view, numbers, crowd.parts, crowd.owner, self.model)
+        return inputs_of(
+            rules.columns, self.view(crowd.r, now), numbers, crowd.parts, crowd.owner, self.model
+        )
 
     def sure(self, r: Rows, now: I64, numbers: I64) -> F64:
         """Return (n,) how sure the model is of behaviour segments, NaN where there is none."""

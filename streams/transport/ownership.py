@@ -323,7 +323,12 @@ class Ownership:
 
     def sweep(self) -> bool:
         """Carry on with what time has made due in the active parts; is there more to do?"""
-        return self.engine.sweep([part.number for part in self.active()])
+        active = self.active()
+        more = self.engine.sweep([part.number for part in active])
+        for part in active:
+            if part.commit is None and self.engine.full(part.number):
+                self.start_commit(part)
+        return more
 
     # ---- committing ----------------------------------------------------------------------------------
     def tick(self) -> None:

@@ -56,6 +56,10 @@ class EnginePort(Protocol):
         """Carry on, for some milliseconds, with what time has made due in partitions; is there more to do?"""
         ...
 
+    def full(self, partition: int) -> bool:
+        """Return whether a sweep of the partition waits for a commit."""
+        ...
+
     def pending(self, partition: int) -> int:
         """Return how many records were processed since the last `take`."""
         ...

@@ -95,6 +95,11 @@ class CountingEngine:
         del partitions
         return False
 
+    def full(self, partition: int) -> bool:
+        """Be never full."""
+        del partition
+        return False
+
     def pending(self, partition: int) -> int:
         """Return the records since the last take."""
         return self.fresh[partition]

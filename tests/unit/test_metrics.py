@@ -37,7 +37,7 @@ def test_names_follow_the_conventions_of_prometheus() -> None:
 def test_no_label_can_hold_a_customer() -> None:
     """Labels are few, known words; none of them names a customer, a session or an event."""
     allowed = {
-        *("topic", "partition", "state", "reason", "stage"),
+        *("topic", "partition", "state", "reason", "stage", "outcome"),
         *("segment_set", "segment", "change", "cause", "version", "python"),
     }
 

@@ -9,8 +9,10 @@ import orjson
 import pytest
 
 from models.clusterer import Model
+from models.events import I64
 from streams.deciding.at_ticks import AtTicks
 from streams.deciding.crowd import Crowd
+from streams.deciding.foresight import SOON, TOUCHED
 from streams.shop.record import ShopRecord
 from tests.engine_runs import Driver, definitions, record, trained_model
 
@@ -150,24 +152,69 @@ def test_the_work_of_a_slice_is_bounded_and_follows_what_a_slice_costs() -> None
     sizes: list[int] = []
     real = driver.engine.sweeper.decider.ticks.decide
 
-    def counted(crowd: Crowd) -> None:
+    def counted(crowd: Crowd, due: I64) -> I64:
         decided.append(len(crowd.rows))
-        real(crowd)
+        return real(crowd, due)
 
     waiting = [part for part in driver.engine.parts.values() if part.sweep is not None]
     with (
         patch("streams.sweeper.thread_time", clock),
-        patch.object(AtTicks, "decide", lambda _, crowd: counted(crowd)),
+        patch.object(AtTicks, "decide", lambda _, crowd, due: counted(crowd, due)),
     ):
         for part in waiting:
             while part.sweep is not None:
-                before, left = sum(decided), part.sweep.left()
+                before, left = sum(decided), int((~sweeper.done[part.rows()]).sum())
                 sizes.append(sweeper.size)
                 clock.cost_s = 0.05 if len(sizes) <= 6 else 0.001
                 sweeper.go_on(part)
-                assert sum(decided) - before <= min(sizes[-1], left)
+                assert sum(decided) - before == min(sizes[-1], left)
                 assert part.sweep is None or part.sweep.left() == left - sizes[-1]
 
     assert sizes[:11] == [1024, 512, 256, 128, 64, 64, 64, 128, 256, 512, 1024]
     assert len(waiting) == 2
     assert sum(decided) == len(customers) - 10  # the others were decided before their events
+
+
+def test_a_sweep_that_changes_many_waits_for_commits_and_then_goes_on() -> None:
+    """All of 40 customers enter at a tick, by portions of at most three changes and a slice."""
+    first = definitions(LOOKERS)
+    driver = Sliced([trained_model(), first])
+    driver.feed([view(f"c{i}", i, START_MS) for i in range(40)]).finish().commit()
+    driver.offer(definitions(EASY, first))
+    driver.feed([view(f"d{i}", f"d{i}", START_MS + 2 * HOUR_MS) for i in range(4)])
+    commits = []
+    with patch("streams.engine.MAX_CHANGES", 3), patch("streams.sweeper.SLICE", 4):
+        while any(part.sweep is not None for part in driver.engine.parts.values()):
+            driver.finish()
+            full = [number for number in driver.engine.parts if driver.engine.full(number)]
+            commits.append([len(part.changes) for part in driver.engine.parts.values()])
+            assert full or not any(part.sweep is not None for part in driver.engine.parts.values())
+            driver.commit()
+
+    assert len(commits) > 5
+    assert max(map(max, commits)) < 3 + 4
+    entered = [
+        one for changes in told(driver).values() for one in changes if one[:2] == ("lookers", "entered")
+    ]
+    assert len(entered) == 44
+
+
+def test_who_is_not_due_is_decided_after_the_next_event_and_at_the_tick_after_it() -> None:
+    """A silent customer is left out of sweeps; an event, and only that customer's, ends it."""
+    driver = Sliced([trained_model(), definitions(LOOKERS)])
+    driver.feed([view(name, name, START_MS) for name in ("ann", "bob")]).finish()
+    for hour in (1, 2, 3):
+        driver.feed([view("other", hour, START_MS + hour * HOUR_MS)]).finish()
+    rows = {key: row for part in driver.engine.parts.values() for key, row in part.index.items()}
+    ann, bob = rows[b"ann"], rows[b"bob"]
+    due = driver.engine.sweeper.due
+    assert due[ann] > driver.engine.parts[0].tick_ms
+    held = int(due[bob])
+    assert held == due[ann]
+
+    driver.feed([view("ann", f"ann{i}", START_MS + 3 * HOUR_MS + i) for i in range(4)])
+    assert (int(due[ann]), int(due[bob])) == (TOUCHED, held)
+    driver.commit()
+    assert ("lookers", "entered", "event", 2) in told(driver)["ann"]
+    driver.feed([view("other", 9, START_MS + 4 * HOUR_MS)]).finish()
+    assert (int(due[ann]), int(due[bob])) == (SOON, held)

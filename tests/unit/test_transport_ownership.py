@@ -127,3 +127,24 @@ def test_a_model_that_never_comes_is_not_waited_for_for_ever(
         assert "did not come from the models topic" in caplog.text
 
     asyncio.run(scenario())
+
+
+def test_a_sweep_that_waits_for_a_commit_starts_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, and not at the next commit interval; only of that partition, and only once."""
+
+    async def scenario() -> None:
+        await world.assigned(ALL)
+        world.ownership.process(world.deliver(0, 1))
+        world.ownership.process(world.deliver(1, 1))
+        world.transactors[1].gate.clear()
+        monkeypatch.setattr(world.engine, "full", lambda partition: partition == 1)
+        world.ownership.sweep()
+        running = world.ownership.parts[1].commit
+        world.ownership.sweep()
+        assert world.ownership.parts[0].commit is None
+        assert running is world.ownership.parts[1].commit is not None
+        monkeypatch.setattr(world.engine, "full", lambda _partition: False)
+        world.transactors[1].gate.set()
+        await until(lambda: bool(world.transactors[1].committed))
+
+    asyncio.run(scenario())
