@@ -132,7 +132,7 @@ class Accumulator:
             rows = self._staged[0] if len(self._staged) == 1 else np.concatenate(self._staged)
             if self._sums is None:
                 self._sums = Sums.zero(self._model.points.shape)
-            self._sums.add_rows(self._model.points, self._model.scale.to_grid(rows))
+            self._sums.add_about_origin(self._model.scores, self._model.scale.to_grid(rows))
         self._staged, self._staged_rows = [], 0
 
     def _no_rows(self) -> F64:
@@ -144,6 +144,7 @@ class Accumulator:
         if rows:
             self._closed.append(Delta.of_rows(self.features, np.concatenate(self._raw)))
         if self._sums is not None and self._model is not None:
+            self._sums.shift(self._model.points)
             index = np.flatnonzero(self._sums.count)
             part = Points(index, self._model.points[index], self._sums.select(index), self._model.scale)
             count = int(part.sums.count.sum())

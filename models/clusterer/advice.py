@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.clusterer.kmeans import best_of
+from models.clusterer.kmeans import Cloud, best_of
 from models.clusterer.model import Model
 from models.clusterer.references import nearest, squared_distances
 from models.events import F64, I64
@@ -52,9 +52,9 @@ def silhouettes(model: Model, most: int = 14, seed: int = 42) -> dict[int, float
     held = model.sums.count > 0
     points, weights = model.points[held], model.sums.count[held]
     distances = np.sqrt(squared_distances(points, points))
-    result = {}
+    cloud, result = Cloud(points, weights), {}
     for k in range(2, min(most, len(points)) + 1):
-        labels = best_of(points, weights, k, np.random.default_rng([seed, k]), RUNS).labels
+        labels = best_of(cloud, k, np.random.default_rng([seed, k]), RUNS).labels
         if len(np.unique(labels)) == k:
             result[k] = _silhouette(distances, weights, labels, k)
     return result

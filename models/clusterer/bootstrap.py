@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from models.clusterer.grid import LIMIT, Scale, ordered
-from models.clusterer.kmeans import lloyd, seeds
+from models.clusterer.kmeans import Cloud, lloyd, seeds
 from models.clusterer.references import References, Sums
 from models.events import F64
 
@@ -23,9 +23,9 @@ def bootstrap(rows: F64, size: int, seed: int) -> tuple[Scale, References]:
     rows = ordered(rows)
     scale = _scale(rows)
     standard = scale.to_grid(rows)
-    weights = np.ones(len(standard))
-    chosen = seeds(standard, weights, size, np.random.default_rng([seed, 0]))
-    points = lloyd(standard, weights, chosen, LLOYD_STEPS).centres
+    cloud = Cloud(standard, np.ones(len(standard)))
+    chosen = seeds(cloud, size, np.random.default_rng([seed, 0]))
+    points = lloyd(cloud, chosen, LLOYD_STEPS).centres
     references = References(points, Sums.zero(points.shape))
     references.sums.add_rows(points, standard)
     references.to_means()

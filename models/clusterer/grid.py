@@ -9,6 +9,7 @@ product.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +19,8 @@ GRID = 4096.0
 """Grid steps in one standard deviation."""
 CLIP = 8.0
 """Largest distance from the mean, in standard deviations; a value further out counts as this far."""
+LINE = 16
+"""Rows that are standardised side by side: numpy's inner loop is too short to be quick over a single one."""
 LIMIT = 2.0**40
 """Absolute transformed values from here on are no measure of anything: none enters a mean."""
 
@@ -63,11 +66,23 @@ class Scale:
     inverse: F64
     """(d,) above 0."""
 
+    @cached_property
+    def _lines(self) -> tuple[F64, F64]:
+        """Return mean and grid steps for `LINE` rows that stand side by side."""
+        return np.tile(self.mean, LINE), np.tile(self.inverse * GRID, LINE)
+
     def to_grid(self, rows: F64) -> F64:
         """Return rows (n, d) in standard deviations on the grid; NaN becomes the mean, ±inf ±`CLIP`."""
+        standard = np.empty(rows.shape)
+        whole, width = len(rows) // LINE * LINE, LINE * rows.shape[1]
         with np.errstate(over="ignore"):
-            standard: F64 = rows - self.mean
-            standard *= self.inverse * GRID  # a power of two: the same as one after the other
+            if whole:
+                lines, (mean, steps) = standard[:whole].reshape(-1, width), self._lines
+                np.subtract(rows[:whole].reshape(-1, width), mean, out=lines)
+                lines *= steps
+            if whole < len(rows):
+                rest = np.subtract(rows[whole:], self.mean, out=standard[whole:])
+                rest *= self.inverse * GRID  # a power of two: the same as one after the other
         np.copyto(standard, 0.0, where=np.isnan(standard))
         np.clip(standard, -CLIP * GRID, CLIP * GRID, out=standard)
         np.rint(standard, out=standard)

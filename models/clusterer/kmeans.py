@@ -7,15 +7,56 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from models.clusterer.grid import quantise
-from models.clusterer.references import binned, nearest, squared_distances
+from models.clusterer.references import best, binned, lifted, scoring, squared_distances
 from models.events import F64, I64
 
 TRIALS = 4
 """Candidates of a greedy k-means++ step."""
+PAIRED = 512
+"""Points up to which all distances between them are kept: a start asks for most of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """Weighted points, with what every run over them needs again."""
+
+    points: F64
+    """(m, d) on the grid."""
+    weights: F64
+    """(m,) not negative, their sum positive."""
+
+    def squares(self, index: I64) -> F64:
+        """Return the squared distances (m, s) of all points to those of `index` (s,)."""
+        if len(self.points) > PAIRED:
+            return squared_distances(self.points, self.points[index])
+        return np.take(self._pairs, index, axis=1)
+
+    def nearest(self, centres: F64) -> I64:
+        """Return for each point the index (m,) of the nearest of centres (k, d), the first among equals."""
+        return best(self._lifted, scoring(centres))
+
+    def sums(self, labels: I64, k: int) -> F64:
+        """Return the weighted sums (k, d) of the points of each label (m,)."""
+        d = self.points.shape[1]
+        cell = (labels[:, None] * d + np.arange(d)).ravel()
+        return binned(cell, self._weighted, k * d).reshape(k, d)
+
+    @cached_property
+    def _pairs(self) -> F64:
+        return squared_distances(self.points, self.points)
+
+    @cached_property
+    def _lifted(self) -> F64:
+        return lifted(self.points)
+
+    @cached_property
+    def _weighted(self) -> F64:
+        return (self.weights[:, None] * self.points).ravel()
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,56 +73,58 @@ class Partition:
     """Weighted sum of squared distances to the centres."""
 
 
-def seeds(points: F64, weights: F64, k: int, rng: np.random.Generator) -> F64:
+def seeds(cloud: Cloud, k: int, rng: np.random.Generator) -> F64:
     """Return at most k distinct points chosen by greedy k-means++ (Arthur & Vassilvitskii 2007).
 
     Fewer come back when there are fewer distinct points of positive weight.
     """
-    last = len(points) - 1
+    weights, last = cloud.weights, len(cloud.points) - 1
     mass = np.cumsum(weights)
     chosen = [min(int(np.searchsorted(mass, rng.random() * mass[-1], side="right")), last)]
-    to_chosen = squared_distances(points, points[chosen])[:, 0]
+    to_chosen = cloud.squares(np.array(chosen))[:, 0]
     while len(chosen) < k:
         reach = np.cumsum(to_chosen * weights)
         if reach[-1] <= 0:
             break
         drawn = np.minimum(np.searchsorted(reach, rng.random(TRIALS) * reach[-1], side="right"), last)
-        remaining = np.minimum(to_chosen[:, None], squared_distances(points, points[drawn]))
-        best = int((remaining * weights[:, None]).sum(0).argmin())
-        if to_chosen[drawn[best]] <= 0:
+        remaining = np.minimum(to_chosen[:, None], cloud.squares(drawn))
+        most = int((remaining * weights[:, None]).sum(0).argmin())
+        if to_chosen[drawn[most]] <= 0:
             break
-        chosen.append(int(drawn[best]))
-        to_chosen = remaining[:, best]
-    return points[chosen].copy()
+        chosen.append(int(drawn[most]))
+        to_chosen = remaining[:, most]
+    return cloud.points[chosen].copy()
 
 
-def lloyd(points: F64, weights: F64, centres: F64, iterations: int = 20) -> Partition:
-    """Return the partition after Lloyd steps from `centres`; a centre that holds nothing is dropped.
+def lloyd(cloud: Cloud, centres: F64, iterations: int = 20) -> Partition:
+    """Return the partition after Lloyd steps from `centres` (k, d), on the grid.
 
-    `points` (m, d) and `centres` (k, d) are on the grid; the sum of `weights` (m,) is positive.
+    A centre that holds nothing is dropped.
     """
     origin = np.arange(len(centres))
     for _ in range(iterations):
-        labels = nearest(points, centres)
-        mass = binned(labels, weights, len(centres))
+        labels = cloud.nearest(centres)
+        mass = binned(labels, cloud.weights, len(centres))
         if not (mass > 0).all():
             centres, origin = centres[mass > 0], origin[mass > 0]
             continue
-        moved = quantise(_sums(points, weights, labels, len(centres)) / mass[:, None])
+        moved = quantise(cloud.sums(labels, len(centres)) / mass[:, None])
         if np.array_equal(moved, centres):
             break
         centres = moved
-    return _partition(points, weights, centres, origin)
+    return _partition(cloud, centres, origin)
 
 
-def filled(points: F64, weights: F64, partition: Partition, k: int) -> Partition:
+def filled(cloud: Cloud, partition: Partition, k: int) -> Partition:
     """Return the partition topped up to k centres, each new one put where the cost is largest."""
+    points = cloud.points
     while len(partition.centres) < k:
-        gap = squared_distances(points, partition.centres)[np.arange(len(points)), partition.labels] * weights
+        squares = squared_distances(points, partition.centres)
+        gap = squares[np.arange(len(points)), partition.labels] * cloud.weights
         worst = int(gap.argmax())
         if gap[worst] <= 0:
             break
-        refined = lloyd(points, weights, np.vstack([partition.centres, points[worst : worst + 1]]))
+        refined = lloyd(cloud, np.vstack([partition.centres, points[worst : worst + 1]]))
         if len(refined.centres) <= len(partition.centres):
             break
         origin = np.append(partition.origin, -1)[refined.origin]
@@ -89,23 +132,18 @@ def filled(points: F64, weights: F64, partition: Partition, k: int) -> Partition
     return partition
 
 
-def best_of(points: F64, weights: F64, k: int, rng: np.random.Generator, runs: int) -> Partition:
+def best_of(cloud: Cloud, k: int, rng: np.random.Generator, runs: int) -> Partition:
     """Return the cheapest of `runs` k-means++ starts, the first among equals; origins are -1."""
-    tries = [lloyd(points, weights, seeds(points, weights, k, rng)) for _ in range(runs)]
-    best = filled(points, weights, min(tries, key=lambda one: one.cost), k)
-    return Partition(best.centres, np.full(len(best.centres), -1), best.labels, best.cost)
+    tries = [lloyd(cloud, seeds(cloud, k, rng)) for _ in range(runs)]
+    found = filled(cloud, min(tries, key=lambda one: one.cost), k)
+    return Partition(found.centres, np.full(len(found.centres), -1), found.labels, found.cost)
 
 
-def _partition(points: F64, weights: F64, centres: F64, origin: I64) -> Partition:
-    labels = nearest(points, centres)
-    held = binned(labels, weights, len(centres)) > 0
+def _partition(cloud: Cloud, centres: F64, origin: I64) -> Partition:
+    labels = cloud.nearest(centres)
+    held = binned(labels, cloud.weights, len(centres)) > 0
     if not held.all():
-        return _partition(points, weights, centres[held], origin[held])
-    gap = points - centres[labels]
-    return Partition(centres, origin, labels, math.fsum(weights * np.einsum("ij,ij->i", gap, gap)))
-
-
-def _sums(points: F64, weights: F64, labels: I64, k: int) -> F64:
-    d = points.shape[1]
-    cell = (labels[:, None] * d + np.arange(d)).ravel()
-    return binned(cell, (weights[:, None] * points).ravel(), k * d).reshape(k, d)
+        return _partition(cloud, centres[held], origin[held])
+    gap = cloud.points - centres[labels]
+    cost = math.fsum(cloud.weights * np.einsum("ij,ij->i", gap, gap))
+    return Partition(centres, origin, labels, cost)

@@ -12,7 +12,7 @@ import numpy as np
 from models.clusterer import layout
 from models.clusterer.grid import Scale, as_rows
 from models.clusterer.lineage import LineageEvent
-from models.clusterer.references import BLOCK, References, Sums, nearest, squared_distances
+from models.clusterer.references import BLOCK, References, Sums, best, lifted, scoring, squared_distances
 from models.clusterer.review import NOTHING, Review
 from models.events import F64, I64
 from models.value import ValueModel, ValueSample
@@ -103,9 +103,8 @@ class Model:
         matrix = as_rows(rows, len(self.features))
         place = np.empty(len(matrix), np.int64)
         for start in range(0, len(matrix), BLOCK):
-            place[start : start + BLOCK] = nearest(
-                self.scale.to_grid(matrix[start : start + BLOCK]), self.centres
-            )
+            block = self.scale.to_grid(matrix[start : start + BLOCK])
+            place[start : start + BLOCK] = best(lifted(block), self._centre_scores)
         return self.numbers[place]
 
     def decide(self, rows: F64, current: I64, margin: float) -> I64:
@@ -182,6 +181,15 @@ class Model:
     def digest(self) -> str:
         """Return the SHA-256 of everything but `positions`: equal for the same rows in any packing."""
         return hashlib.sha256(replace(self, positions={}).to_bytes()).hexdigest()
+
+    @cached_property
+    def scores(self) -> F64:
+        """Return what finds the nearest reference point; see `scoring`."""
+        return scoring(self.points)
+
+    @cached_property
+    def _centre_scores(self) -> F64:
+        return scoring(self.centres)
 
     def references(self) -> References:
         """Return a copy of the reference points and their sums, to work on."""

@@ -9,7 +9,7 @@ import numpy as np
 from models.clusterer.grid import quantise_clipped
 from models.events import F64, I64
 
-SEARCHED = 256
+SEARCHED = 340
 """Rows searched at a time: their scores against a hundred points stay in the second-level cache."""
 BLOCK = 1024
 """Rows handled at a time; keeps the temporary matrices in the cache."""
@@ -24,20 +24,38 @@ def squared_distances(rows: F64, points: F64) -> F64:
     return np.maximum(squares, 0.0, out=squares)
 
 
-def nearest(rows: F64, points: F64) -> I64:
-    """Return for each row (n, d) the index of the nearest of points (m, d), the first among equals.
-
-    The nearest has the largest z·p - |p|²/2; a column of ones makes that one product, exact when rows and
-    points are on the grid.
-    """
+def lifted(rows: F64) -> F64:
+    """Return rows (n, d) with a column of ones, (n, d + 1): what `scoring` is made for."""
     n, d = rows.shape
-    lifted, weights = np.empty((n, d + 1)), np.empty((d + 1, len(points)))
-    lifted[:, :d], lifted[:, d] = rows, 1.0
+    with_ones = np.empty((n, d + 1))
+    with_ones[:, :d], with_ones[:, d] = rows, 1.0
+    return with_ones
+
+
+def scoring(points: F64) -> F64:
+    """Return the matrix (d + 1, m) that turns lifted rows into scores against points (m, d).
+
+    The nearest point has the largest z·p - |p|²/2; the column of ones makes that one product, exact when
+    rows and points are on the grid.
+    """
+    m, d = points.shape
+    weights = np.empty((d + 1, m))
     weights[:d], weights[d] = points.T, np.einsum("ij,ij->i", points, points) * -0.5
+    return weights
+
+
+def best(with_ones: F64, scores: F64) -> I64:
+    """Return for each lifted row (n, d + 1) the index of the nearest of the points that `scores` is of."""
+    n = len(with_ones)
     label = np.empty(n, dtype=np.int64)
     for start in range(0, n, SEARCHED):
-        (lifted[start : start + SEARCHED] @ weights).argmax(axis=1, out=label[start : start + SEARCHED])
+        (with_ones[start : start + SEARCHED] @ scores).argmax(axis=1, out=label[start : start + SEARCHED])
     return label
+
+
+def nearest(rows: F64, points: F64) -> I64:
+    """Return for each row (n, d) the index of the nearest of points (m, d), the first among equals."""
+    return best(lifted(rows), scoring(points))
 
 
 def binned(label: I64, weights: F64, size: int) -> F64:
@@ -66,20 +84,34 @@ class Sums:
 
     def add_rows(self, points: F64, rows: F64) -> None:
         """Add grid rows (n, d), each to its nearest of `points` (m, d)."""
+        about = Sums.zero(self.first.shape)
+        about.add_about_origin(scoring(points), rows)
+        about.shift(points)
+        self.add(about)
+
+    def add_about_origin(self, scores: F64, rows: F64) -> None:
+        """Add grid rows (n, d), each to its nearest point (see `scoring`), but moments about 0.
+
+        A `shift` by the points makes them moments about these, exactly: for up to four million rows all
+        terms are whole multiples of 2⁻²⁴ that a float holds. Done once for many rows, it saves taking the
+        point from each.
+        """
+        m, d = self.first.shape
+        cells = np.arange(m * d).reshape(m, d)
         for start in range(0, len(rows), BLOCK):
             block = rows[start : start + BLOCK]
-            label = nearest(block, points)
-            self._add(label, None, block - points[label])
+            label = best(lifted(block), scores)
+            cell = np.take(cells, label, axis=0).ravel()
+            self.count += np.bincount(label, None, m)
+            self.first += binned(cell, block.ravel(), m * d).reshape(m, d)
+            self.second += binned(cell, (block * block).ravel(), m * d).reshape(m, d)
 
     def add_offsets(self, label: I64, count: F64, offset: F64) -> None:
         """Add `count` (n,) rows that all lie at `offset` (n, d) from the point `label` (n,)."""
-        self._add(label, count, offset)
-
-    def _add(self, label: I64, count: F64 | None, offset: F64) -> None:
         m, d = self.first.shape
         self.count += np.bincount(label, count, m)
         cell = (label[:, None] * d + np.arange(d)).ravel()
-        weighted = offset if count is None else count[:, None] * offset
+        weighted = count[:, None] * offset
         self.first += binned(cell, weighted.ravel(), m * d).reshape(m, d)
         self.second += binned(cell, (weighted * offset).ravel(), m * d).reshape(m, d)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.clusterer import identity
-from models.clusterer.kmeans import Partition, best_of, filled, lloyd
+from models.clusterer.kmeans import Cloud, Partition, best_of, filled, lloyd
 from models.clusterer.lineage import LineageEvent
-from models.clusterer.references import References, binned, nearest
+from models.clusterer.references import References, binned
 from models.events import F64, I64
 
 FIRST_RUNS = 8
@@ -37,7 +37,7 @@ def first(
 ) -> Segmentation:
     """Return segments without a version before; the numbers `old`, of other features, died."""
     weights = references.sums.count
-    partition = best_of(references.points, weights, k, rng, FIRST_RUNS)
+    partition = best_of(Cloud(references.points, weights), k, rng, FIRST_RUNS)
     mass = np.zeros((len(old), len(partition.centres)))
     return _identified(partition, weights, mass, old, next_number)
 
@@ -50,11 +50,12 @@ def following(
     A fresh clustering takes its place only when it lowers the cost by the share `gain`, or when there are
     more segments at hand than the `k` that are asked for.
     """
-    points, weights = references.points, references.sums.count
-    before = nearest(points, previous.centres)
-    partition = filled(points, weights, lloyd(points, weights, previous.centres), k)
+    weights = references.sums.count
+    cloud = Cloud(references.points, weights)
+    before = cloud.nearest(previous.centres)
+    partition = filled(cloud, lloyd(cloud, previous.centres), k)
     too_many = len(partition.centres) > k
-    fresh = best_of(points, weights, k, rng, FIRST_RUNS if too_many else RUNS)
+    fresh = best_of(cloud, k, rng, FIRST_RUNS if too_many else RUNS)
     if too_many or fresh.cost < (1.0 - gain) * partition.cost:
         shape = len(previous.centres), len(fresh.centres)
         origin = identity.carried(identity.overlap(before, fresh.labels, weights, shape))
