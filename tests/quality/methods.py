@@ -34,8 +34,8 @@ class Method(Protocol):
 class Ours:
     """The product's clusterer, in batches of a thousand."""
 
-    def __init__(self, epoch: int) -> None:
-        self.clusterer = SegmentClusterer(n_clusters=K, warmup=500, epoch=epoch, seed=SEED)
+    def __init__(self, epoch: int, k: int = K) -> None:
+        self.clusterer = SegmentClusterer(n_clusters=k, warmup=500, epoch=epoch, seed=SEED)
 
     def learn(self, rows: F64) -> None:
         """Learn rows (n, d)."""

@@ -13,6 +13,8 @@ FEATURES = 12
 NOISE = 0.01
 """Share of rows that belong to no group."""
 NAMES = ("stationary", "gradual drift", "abrupt drift", "birth and death")
+AT_ONCE = {name: len(SHARES) for name in NAMES} | {"birth and death": len(SHARES) - 1}
+"""Groups that are there at any one time: when one is born, another one dies."""
 
 
 @dataclass(frozen=True)

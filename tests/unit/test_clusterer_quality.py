@@ -8,6 +8,8 @@ import pytest
 from models.clusterer import SegmentClusterer, silhouettes
 from models.events import F64, I64
 from tests.clusterer_samples import adjusted_rand, batch_cost, mixture, partition_cost
+from tests.quality.scenarios import scenario
+from tests.quality.scores import standardised
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -77,6 +79,23 @@ def test_groups_that_jump_into_each_other_cost_what_batch_k_means_costs(seed: in
     rows, _, label = jumped(seed)
 
     assert partition_cost(rows, label) <= 1.01 * batch_cost(rows, 8, seed, runs=10)
+
+
+@pytest.mark.parametrize("seed", [2, 7, 16])
+def test_a_group_that_is_born_as_another_dies_gets_its_segment(seed: int) -> None:
+    """With as many segments as groups at any one time they are found again (ARI >= .99) at batch cost.
+
+    With one segment more, batch k-means++ itself splits a group of these streams (ARI .78 to .81).
+    """
+    made = scenario("birth and death", seed, 12_000)
+    clusterer = SegmentClusterer(n_clusters=7, warmup=500, epoch=1000)
+    clusterer.learn_many(made.rows)
+    window, truth = made.rows[9000:], made.group[9000:]
+    label, known = clusterer.predict_many(window), truth >= 0
+    standard = standardised(window)
+
+    assert adjusted_rand(truth[known], label[known]) >= 0.99
+    assert partition_cost(standard, label) <= 1.01 * batch_cost(standard, 7, seed, runs=3)
 
 
 def test_scale_of_early_rows_is_corrected() -> None:
