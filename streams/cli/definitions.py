@@ -13,11 +13,11 @@ import click
 
 from streams.cli.command import Group
 from streams.cli.options import json_option
-from streams.cli.output import print_json, print_table, say
+from streams.cli.output import print_json, print_table, say, wrapped
 from streams.errors import ExitCode
 
 if TYPE_CHECKING:
-    from models.audiences import Definitions
+    from models.audiences import Definition, Definitions
     from streams.activating import Difference
     from streams.preview import Preview
 
@@ -181,14 +181,21 @@ def show(as_json: bool) -> int:
 
 
 def _print_definitions(found: Definitions) -> None:
+    print(f"version {found.version}: {len(found.audiences)} audiences")
+    for definition in found.audiences:
+        print(f"\n{definition.name} ({definition.id})")
+        for line in definition_lines(definition):
+            print(line)
+
+
+def definition_lines(definition: Definition) -> Iterator[str]:
+    """Yield what an audience is, in lines that fit the terminal."""
     from streams.defining import duration
 
-    print(f"version {found.version}: {len(found.audiences)} audiences")
-    print_table(
-        "",
-        ("id", "enter", "leave", "min_stay", "cooldown"),
-        [
-            (d.id, d.enter, d.leave or "not enter", duration(d.min_stay_s), duration(d.cooldown_s))
-            for d in found.audiences
-        ],
-    )
+    if definition.description:
+        yield wrapped(definition.description, hang=0)
+    yield wrapped(f"enter  {definition.enter}", hang=7)
+    yield wrapped(f"leave  {definition.leave or 'when enter no longer holds'}", hang=7)
+    stays = [("min_stay", definition.min_stay_s), ("cooldown", definition.cooldown_s)]
+    if any(seconds for _, seconds in stays):
+        yield f"  {', '.join(f'{what} {duration(seconds)}' for what, seconds in stays if seconds)}"

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -40,6 +42,26 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for row in rows:
         table.add_row(*(escape(shown(cell)) for cell in row))
     Console(highlight=False).print(table)
+
+
+def wrapped(text: str, indent: int = 2, hang: int = 2) -> str:
+    """Return a text in lines that fit the terminal (80 columns where there is none), none of it cut off.
+
+    Args:
+        text: a paragraph.
+        indent: spaces before the first line.
+        hang: how many more stand before the others.
+    """
+    width = max(shutil.get_terminal_size().columns, 40)
+    first, others = " " * indent, " " * (indent + hang)
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def print_pairs(pairs: Mapping[str, object]) -> None:

@@ -36,8 +36,8 @@ def segments(as_json: bool) -> None:
     """
     import msgspec
 
-    from streams.advising import newest_advice, sentence
-    from streams.cli.review import print_review
+    from streams.advising import newest_advice
+    from streams.cli.review import print_review, print_segments
     from streams.reader import Reader
     from streams.settings import load_settings
     from streams.sizes import segment_sizes
@@ -53,13 +53,7 @@ def segments(as_json: bool) -> None:
         raise LiveSegmentsError(
             "there are no segments yet: they are found once 500 customers or customer days are seen"
         )
-    print_table(
-        "",
-        ("id", "segment", ">size", ">share", "description"),
-        [(row.id, row.name, row.size, f"{row.share:.1%}", row.description) for row in rows],
-    )
-    if advice is not None:
-        click.echo(sentence(advice))
+    print_segments(rows, advice)
     print_review(rows)
     if not any(row.size for row in rows):
         say("nobody is in a segment yet: a new model is taken up at the next sweep, within 30 s")

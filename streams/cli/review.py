@@ -1,4 +1,4 @@
-"""The review of the behaviour segments, as `segments` prints it."""
+"""The segments as `segments` prints them: two tables, then what the customers of each one do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli.output import print_table, wrapped
+
 if TYPE_CHECKING:
+    from models.clusterer import Advice
     from streams.codec.output_records import Favourite, SegmentReview
     from streams.sizes import Segment
 
@@ -15,16 +18,51 @@ NAMED = 3
 """Favourites and differences that a line names."""
 
 
+def print_segments(segments: Sequence[Segment], advice: Advice | None) -> None:
+    """Print a table of the behaviour segments with the advice on their number, and one of the audiences."""
+    from streams.advising import sentence  # noqa: PLC0415 - when needed: --help answers at once
+
+    behaviour = [row for row in segments if row.segment_set == "behaviour"]
+    if behaviour:
+        _table("Behaviour segments: a customer is in one", "segment", behaviour)
+    if advice is not None:
+        click.echo(sentence(advice))
+    audiences = [row for row in segments if row.segment_set != "behaviour"]
+    if audiences:
+        click.echo()
+        _table("Audiences: a customer is in any number of them", "audience", audiences)
+
+
+def _table(title: str, what: str, rows: Sequence[Segment]) -> None:
+    """Print sizes, and what is counted of the customers in a line; nothing before a count."""
+    columns: tuple[str, ...] = ("id", what, ">size", ">share")
+    cells: list[tuple[object, ...]] = [(row.id, row.name, row.size, f"{row.share:.1%}") for row in rows]
+    if any(row.review is not None for row in rows):
+        columns += (">revenue", ">in", ">out")
+        cells = [(*cell, *_counted(row.review)) for cell, row in zip(cells, rows, strict=True)]
+    click.echo(title)
+    print_table("", columns, cells)
+
+
+def _counted(review: SegmentReview | None) -> tuple[object, ...]:
+    return (None,) * 3 if review is None else (f"{review.revenue:,.0f}", review.entered, review.left)
+
+
 def print_review(segments: Sequence[Segment]) -> None:
-    """Print what the customers of the segments do, and what sets them apart; nothing before a count."""
+    """Print what the segments are, what their customers do, and what sets them apart; see `_table`."""
     for segment in segments:
+        told = segment.description if segment.segment_set == "behaviour" else ""
+        lines = [wrapped(told, hang=0)] if told else []
         if segment.review is not None:
-            click.echo(f"\n{segment.name} ({segment.id})")
-            for line in (*_figures(segment.review), *_lines(segment, segment.review)):
-                click.echo(f"  {line}")
+            lines += map(wrapped, (*_figures(segment), *_lines(segment, segment.review)))
+        if lines:
+            click.echo("\n".join(("", f"{segment.name} ({segment.id})", *lines)))
 
 
-def _figures(review: SegmentReview) -> Iterator[str]:
+def _figures(segment: Segment) -> Iterator[str]:
+    review = segment.review
+    if review is None:
+        return
     money = f"revenue {review.revenue:,.0f} ({_share(review.revenue_share)}), {review.orders:,} orders"
     each = "" if review.average_order is None else f" of {review.average_order:,.2f}"
     yield f"{money}{each}, {_share(review.coupon_share)} with a coupon"
@@ -32,7 +70,8 @@ def _figures(review: SegmentReview) -> Iterator[str]:
     yield f"{visits}, churned (not seen for 90 days) {_share(review.churned_share)}"
     clicks = f"campaign clicks per visit {_share(review.campaign_click_through)}"
     yield f"{clicks}, campaign orders per click {_share(review.campaign_conversion)}"
-    yield f"since the model before: {review.entered} in, {review.left} out"
+    since = "since the model before" if segment.segment_set == "behaviour" else "in the last 7 days"
+    yield f"{since}: {review.entered:,} in, {review.left:,} out"
 
 
 def _share(value: float | None) -> str:
