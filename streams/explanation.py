@@ -128,7 +128,7 @@ def explanation_of(engine: Engine, part: Partition, key: bytes, settings: Settin
         sequence=int(r["sequence"][0]),
         features={f.name: scalar(f, float(values[f.name][0]), part.names) for f in FEATURES},
         segment_id=f"b-{own}" if own else None,
-        segment_name=model.segment(own).name if model is not None and known else None,
+        segment_name=model.name_of(own) if model is not None and own else None,
         since_ms=int(r["behaviour_since"][0]) if own else None,
         model_version=model.version if model is not None else 0,
         eligible=bool(eligible(r, settings.min_events)[0]),

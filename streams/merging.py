@@ -154,7 +154,7 @@ def definitions(model: Model) -> list[Record]:
         Definition(
             id=f"b-{number}",
             set="behaviour",
-            name=f"b-{number} (ended)",
+            name=f"{model.departed.get(number, f'b-{number}')} (ended)",
             description=_farewell(model, number),
             size=0,
             share=0.0,

@@ -133,7 +133,6 @@ def _origin(change: Change, rules: Deployment, received_at_ms: int) -> Origin:
 def _memberships(part: Partition, slab: Slab) -> Iterator[Record]:
     """Yield what the customers who have changed are in, each as of their last change."""
     rows = gather(slab.rows, np.array([part.index[key] for key in part.changed], np.intp))
-    names = {} if part.model is None else {info.number: info.name for info in part.model.segments}
     columns = zip(
         part.changed.items(),
         rows["behaviour"].tolist(),
@@ -145,8 +144,9 @@ def _memberships(part: Partition, slab: Slab) -> Iterator[Record]:
     for (key, held), number, since_ms, audiences in columns:
         change, behaviour = held.change, None
         if number:
-            name = names.get(number, f"b-{number}")
-            behaviour = Behaviour(f"b-{number}", name, since_ms, held.confidence, version)
+            behaviour = Behaviour(
+                f"b-{number}", name_of(part.model, number), since_ms, held.confidence, version
+            )
         value = encode_membership(
             customer_id=change.customer_id,
             sequence=change.sequence,
@@ -172,9 +172,8 @@ def _audiences(rules: Rules | None, rows: NDArray[np.void]) -> list[list[Audienc
 
 
 def name_of(model: Model | None, number: int) -> str:
-    """Return the name of a behaviour segment, its id when the model does not know it."""
-    known = model is not None and number in model.numbers
-    return model.segment(number).name if model is not None and known else f"b-{number}"
+    """Return the name of a behaviour segment, also of one that is no more; without a model its id."""
+    return f"b-{number}" if model is None else model.name_of(number)
 
 
 def audiences_of(rules: Rules | None, row: np.void) -> list[AudienceMembership]:

@@ -46,6 +46,8 @@ def pack_model(model: Model) -> bytes:
         "review": list(model.review.columns),
         "standing": list(model.standing.columns),
     }
+    if model.departed:
+        header["departed"] = [[number, name] for number, name in model.departed.items()]
     sums = model.sums
     arrays = [model.scale.mean, model.scale.inverse, model.points, sums.count, sums.first, sums.second]
     arrays += [model.centres, model.counts, np.array([model.error, model.forgetting])]
@@ -95,6 +97,7 @@ def unpack_fields(data: bytes) -> dict[str, Any]:
         "error": float(error[0]),
         "forgetting": float(error[1]) if layout > 1 else 1.0,
         "positions": _positions(header),
+        "departed": _departed(header),
         **reviews,
         **worth,
     }
@@ -197,6 +200,17 @@ def _lineage(header: Mapping[str, Any]) -> tuple[LineageEvent, ...]:
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFormatError(f"not a model: the lineage is unreadable: {error}"[:300]) from error
     return tuple(events)
+
+
+def _departed(header: Mapping[str, Any]) -> dict[int, str]:
+    names = {}
+    for pair in header.get("departed", []):
+        match pair:
+            case [int(number), str(name)]:
+                names[number] = name
+            case _:
+                _refuse("a departed segment is no number with a name")
+    return names
 
 
 def _positions(header: Mapping[str, Any]) -> dict[int, int]:

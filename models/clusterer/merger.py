@@ -32,6 +32,8 @@ DRIFT_ROWS = 200
 """Fewest rows of an epoch whose error counts as evidence of drift."""
 SMOOTHING = 0.3
 """Weight of the newest epoch in the smoothed error."""
+DEPARTED = 64
+"""Segments that are no more whose names are kept: who holds one is moved at the next sweep."""
 DECAY_STEPS = 2.0**20
 """Decay factors are rounded to this grid, so that the last bit of a platform's power function has no say."""
 
@@ -261,6 +263,8 @@ class Merger:
         said, profiles = names.spoken(self.features, found.centres - mean, references.moments()[1])
         labels = names.label(said, profiles, found.numbers, held)
         sample, value = self._value()
+        gone = {} if past is None else {**past.departed, **held}
+        departed = [(number, name) for number, name in gone.items() if number not in found.numbers]
         return Model(
             version=version,
             features=self.features,
@@ -282,6 +286,7 @@ class Merger:
             standing=self._review if past is None else past.standing.plus(self._review),
             sample=sample,
             value=value,
+            departed=dict(departed[-DEPARTED:]),
         )
 
     def _value(self) -> tuple[ValueSample, ValueModel | None]:

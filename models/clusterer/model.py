@@ -19,6 +19,8 @@ from models.value import ValueModel, ValueSample
 
 NO_SEGMENT = 0
 """The number that stands for no segment."""
+EARLIER = "an earlier segment"
+"""What a segment is called that is no more, and whose name is not known any more."""
 NOBODY = ValueSample.empty()
 
 
@@ -89,6 +91,9 @@ class Model:
     value: ValueModel | None = None
     """What customers are worth, fitted to the sample; None while it is too small."""
 
+    departed: Mapping[int, str] = field(default_factory=dict)
+    """Number to last name of the segments that have gone last, oldest first."""
+
     def distances(self, rows: F64) -> F64:
         """Return the distances (n, k) of rows to the segment centres, the same bits for any batch size."""
         matrix = as_rows(rows, len(self.features))
@@ -157,6 +162,17 @@ class Model:
             KeyError: this model does not have it.
         """
         return self._by_number[number]
+
+    def name_of(self, number: int) -> str:
+        """Return the name of a segment; of one that is no more, what it was called last.
+
+        `Loyal customers` is `Loyal customers (former)` when another one bears the name now. A name that is
+        not kept is `EARLIER`.
+        """
+        if number in self._by_number:
+            return self._by_number[number].name
+        name = self.departed.get(number, EARLIER)
+        return f"{name} (former)" if name in self.names else name
 
     @cached_property
     def segments(self) -> tuple[SegmentInfo, ...]:

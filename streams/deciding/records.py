@@ -77,7 +77,7 @@ def changes_of(
     for key, old, new, since, last, at, confidence, trigger, why, features, seen, definitions in columns:
         customer, segment = key.decode(), known[new]
         old_id = f"b-{old}" if old else None
-        old_name = known[old].name if old in known else old_id
+        old_name = model.name_of(old) if old else None
         entered = Change(
             customer_id=customer,
             segment_set="behaviour",

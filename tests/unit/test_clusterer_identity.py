@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.clusterer import LineageEvent, LineageKind, Model
+from models.clusterer import LineageEvent, LineageKind, Merger, Model
 from models.clusterer.archetypes import ARCHETYPES, PHRASES, Archetype
 from models.clusterer.identity import carried, lineage, numbered, overlap
 from models.clusterer.names import AVERAGE, label, spoken
@@ -155,12 +155,30 @@ def test_numbers_survive_a_drift_of_all_rows() -> None:
 
 def next_version(model: Model, rows: np.ndarray) -> Model:
     """Return the version that learned the rows, with a short memory."""
-    from models.clusterer import Merger  # noqa: PLC0415 - only here
-
     merger = Merger(FEATURES, half_life=200, model=model)
     for delta in deltas_of(rows, model):
         merger.merge(delta, 0, model.positions[0] + 1)
     return merger.advance()
+
+
+def test_names_of_segments_that_are_no_more_are_handed_on() -> None:
+    """From version to version, and through the bytes; a name that another one bears now is marked."""
+    rows, _ = mixture(1, 3000)
+    model = first_model(rows)
+    fewer = Merger(FEATURES, 4, model=model)
+    for delta in deltas_of(rows, model):
+        fewer.merge(delta, 0, model.positions[0] + 1)
+    later = fewer.advance()
+    gone = set(model.numbers.tolist()) - set(later.numbers.tolist())
+    again = Model.from_bytes(next_version(later, rows).to_bytes())
+
+    assert len(gone) >= 4
+    assert again.departed == {number: model.segment(number).name for number in sorted(gone)}
+    for number in gone:
+        name = model.segment(number).name
+        assert again.name_of(number) == (f"{name} (former)" if name in again.names else name)
+    assert again.name_of(999) == "an earlier segment"
+    assert "departed" not in str(model.to_bytes()[:4000])
 
 
 @pytest.mark.parametrize("archetype", ARCHETYPES, ids=lambda one: f"{one.name}: {one.text}")

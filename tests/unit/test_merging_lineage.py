@@ -48,6 +48,13 @@ def test_an_absorbed_segment_names_its_heir() -> None:
     assert (ended.name, ended.size, ended.share) == ("b-21 (ended)", 0, 0.0)
 
 
+def test_a_segment_that_is_no_more_keeps_its_name_in_its_last_record() -> None:
+    model = replace(MODEL, departed={21: "Big baskets"})
+    values = {one.key: one.value or b"" for one in definitions(model)}
+
+    assert decode_definition(values[b"b-21"]).name == "Big baskets (ended)"
+
+
 def test_a_segment_whose_customers_went_apart_has_no_heir() -> None:
     ended = record("b-22")
 

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 import orjson
+import pytest
 
 from models.clusterer import Model
 from models.events import F64, I64
@@ -111,3 +112,38 @@ def test_the_shares_behind_a_reason_add_up_to_the_change_of_distance() -> None:
             told += 1
 
     assert told > 20
+
+
+def renumbered(departed: dict[int, str]) -> bytes:
+    """Return a later version of the model, in which all segments have other numbers."""
+    model = Model.from_bytes(trained_model())
+    numbers = model.numbers + model.next_number
+    later = replace(model, version=model.version + 1, numbers=numbers, lineage=(), departed=departed)
+    return replace(later, next_number=2 * model.next_number + 1).to_bytes()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_segment_that_is_no_more_is_called_by_its_name(*, known: bool) -> None:
+    """Its last name; marked where another one bears it now; an earlier segment where nobody knows it."""
+    before = Model.from_bytes(trained_model())
+    names = dict(zip(before.numbers.tolist(), before.names, strict=True))
+    names[1] = "Big baskets"
+    driver = Driver()
+    chunks = in_chunks(stream(seed=11, customers=20, days=12), 200)
+    for chunk in chunks[: len(chunks) // 2]:
+        driver.feed(chunk)
+    driver.offer(renumbered(names if known else {}))
+    for chunk in chunks[len(chunks) // 2 :]:
+        driver.feed(chunk)
+    driver.finish().commit()
+    told = [orjson.loads(value or b"")["properties"] for _, value in driver.changes()]
+    moved = [p for p in told if p["cause"] == "model" and p["segment_set"] == "behaviour"]
+    left = [p for p in moved if p["change"] == "left"]
+
+    assert left
+    for p in left:
+        number = int(p["audience_key"].removeprefix("b-"))
+        former = names[number] if number == 1 else f"{names[number]} (former)"
+        expected = former if known else "an earlier segment"
+        assert p["segment_name"] == expected
+        assert p["reason"].startswith(f"Moved from {expected} to ")
