@@ -36,6 +36,8 @@ class UnusableShare:
         self._max_share = max_share
         self._seen = np.zeros(0, np.int64)
         self._bad: dict[int, deque[tuple[int, ReasonCode]]] = {}
+        self._latest: dict[tuple[int, ReasonCode], str] = {}
+        """What was wrong with the last record of a topic partition that is unusable for a reason."""
 
     def observe(self, raw: RawBatch, dead: Sequence[DeadLetter]) -> None:
         """Count a chunk and its dead letters.
@@ -55,12 +57,20 @@ class UnusableShare:
             for letter in dead:
                 i = letter.index
                 self._bad.setdefault(int(place[i]), deque()).append((int(rank[i]), letter.reason))
+                self._latest[int(place[i]), letter.reason] = letter.detail
         for where, bad in self._bad.items():
             seen = int(self._seen[where])
             while bad and bad[0][0] < seen - WINDOW:
                 bad.popleft()
             if seen >= WINDOW and len(bad) > self._max_share * WINDOW:
-                raise _too_many(where, bad, self._max_share)
+                reason, count = Counter(code for _, code in bad).most_common(1)[0]
+                share = f"{count} of them {reason} ({self._said(where, reason)})"
+                raise _too_many(where, len(bad), share, self._max_share)
+
+    def _said(self, where: int, reason: ReasonCode) -> str:
+        """Return what a reason means, with the last record's own words."""
+        detail, meaning = self._latest.get((where, reason)), reason.meaning.rstrip(".")
+        return f"{meaning}; the last one: {detail}" if detail else meaning
 
     def forget(self, partition: int) -> None:
         """Start afresh with a partition number that went to another worker."""
@@ -142,12 +152,11 @@ def _ranks(groups: I64) -> I64:
     return ranks
 
 
-def _too_many(where: int, bad: Sequence[tuple[int, ReasonCode]], max_share: float) -> TooManyUnusableError:
+def _too_many(where: int, bad: int, commonest: str, max_share: float) -> TooManyUnusableError:
     """Return the error for a topic partition."""
     partition, topic = divmod(where, len(INPUT_TOPICS))
-    reason, count = Counter(code for _, code in bad).most_common(1)[0]
     return TooManyUnusableError(
-        f"{INPUT_TOPICS[topic]}[{partition}]: {len(bad)} of the last {WINDOW} records are unusable, {count} "
-        f"of them {reason} ({reason.meaning.rstrip('.')}); correct the producer, or set "
+        f"{INPUT_TOPICS[topic]}[{partition}]: {bad} of the last {WINDOW} records are unusable, "
+        f"{commonest}; correct the producer, or set "
         f"LIVE_SEGMENTS_MAX_UNUSABLE_SHARE above {max_share:g} (1 = never stop)"
     )

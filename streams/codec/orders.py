@@ -16,6 +16,8 @@ from streams.codec.schemas import MAX_AMOUNT, Line, Purchase
 
 _MAX_MONEY = int(MAX_AMOUNT) * MONEY_SCALE
 _NAN = float("nan")
+MAX_CURRENCY = 12
+"""Characters shown of a currency that nobody knows: a code has three."""
 
 
 @dataclass(slots=True)
@@ -62,21 +64,25 @@ def total_orders(
         refused.setdefault(i, (ReasonCode.OUT_OF_RANGE, "items", "the discounts are larger than the prices"))
     for i, purchase in enumerate(purchases):
         if purchase.currency and purchase.currency != currency and i not in refused:
-            _convert(orders, i, rates.get(purchase.currency), refused)
+            rate = rates.get(purchase.currency)
+            if rate is None:
+                refused[i] = ReasonCode.UNKNOWN_CURRENCY, "currency", _no_rate(purchase.currency, currency)
+            else:
+                _convert(orders, i, rate)
     for i in np.flatnonzero(np.maximum(orders.money, orders.discount) > _MAX_MONEY).tolist():
         refused.setdefault(i, (ReasonCode.OUT_OF_RANGE, "total", f"more than {MAX_AMOUNT:.0f}"))
     return orders, refused
 
 
-def _convert(orders: Orders, i: int, rate: Fraction | None, refused: dict[int, Refusal]) -> None:
+def _no_rate(met: str, reporting: str) -> str:
+    return (
+        f"{met[:MAX_CURRENCY]!r} is not LIVE_SEGMENTS_CURRENCY={reporting}, and "
+        "LIVE_SEGMENTS_CURRENCY_RATES has no rate for it"
+    )
+
+
+def _convert(orders: Orders, i: int, rate: Fraction) -> None:
     """Bring order i into the reporting currency."""
-    if rate is None:
-        refused[i] = (
-            ReasonCode.UNKNOWN_CURRENCY,
-            "currency",
-            "it is not LIVE_SEGMENTS_CURRENCY, and LIVE_SEGMENTS_CURRENCY_RATES has no rate for it",
-        )
-        return
     money, discount = convert(int(orders.money[i]), rate), convert(int(orders.discount[i]), rate)
     orders.money[i] = min(money, _MAX_MONEY + 1)
     orders.discount[i] = min(discount, _MAX_MONEY + 1)

@@ -7,7 +7,9 @@ import pytest
 from streams.codec.dead_letters import DeadLetter
 from streams.codec.guards import PartitionerCheck, TooManyUnusableError, UnusableShare, WrongPartitionerError
 from streams.codec.hashing import partition_for
+from streams.codec.orders import total_orders
 from streams.codec.reason_codes import ReasonCode
+from streams.codec.schemas import Purchase
 from streams.errors import ExitCode
 from streams.records import CLICKS, VIEWS, RawBatch
 
@@ -37,6 +39,23 @@ def test_share_over_the_limit_stops() -> None:
     assert "LIVE_SEGMENTS_MAX_UNUSABLE_SHARE" in str(it.value)
     assert "\n" not in str(it.value)
     assert it.value.exit_code == ExitCode.INTERLOCK
+
+
+def test_the_stop_names_the_currency_that_was_met_and_the_setting_to_change() -> None:
+    """Pounds in a shop that reckons in euros."""
+    purchases = [
+        Purchase(event_id="e", customer_id="c", occurred_at=0, order_id="o", total=1.0, currency="GBP")
+    ]
+    _, refused = total_orders(purchases, "EUR", {})
+    reason, field, detail = refused[0]
+    letters = [DeadLetter(i, reason, field, detail) for i in range(1000)]
+
+    with pytest.raises(TooManyUnusableError) as it:
+        UnusableShare(0.9).observe(batch(1000), letters)
+    said = (
+        "the last one: 'GBP' is not LIVE_SEGMENTS_CURRENCY=EUR, and LIVE_SEGMENTS_CURRENCY_RATES has no rate"
+    )
+    assert said in str(it.value)
 
 
 def test_share_at_the_limit_goes_on() -> None:
