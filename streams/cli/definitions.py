@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from streams.activating import Difference
     from streams.preview import Preview
 
+NEARLY_FULL = 28
+"""Places taken from which on people are told how many are left."""
 _file = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 
 
@@ -46,6 +48,7 @@ def check(file: Path, as_json: bool) -> int:
 
     problems = problems_of(file)
     count = 0 if problems else len(read_definitions(file).audiences)
+    _warn_of_room(count)
     if as_json:
         print_json({"file": str(file), "audiences": count, "problems": [asdict(p) for p in problems]})
     else:
@@ -89,10 +92,27 @@ def preview(file: Path, profiles: Path | None, as_json: bool) -> None:
             previous = in_force(reader)
             made = following(previous, parsed) or previous or parsed
             found = preview_live(settings, reader, SystemClock(), previous, made)
+        _warn_of_room(len(made.slots) + len(made.retired))
     if as_json:
         print_json(asdict(found))
     else:
         _print_preview(found)
+
+
+def _warn_of_room(taken: int) -> None:
+    """Say on stderr how many new audiences can still come, when these are few.
+
+    Args:
+        taken: audiences of the file or, of a deployment, all that there have ever been.
+    """
+    from models.profiles.layout import AUDIENCES
+
+    if taken >= NEARLY_FULL:
+        say(
+            f"{taken} of {AUDIENCES} places are taken, and none is ever given to another id, also when its "
+            f"audience is removed: {AUDIENCES - taken} new audiences can still come; to go on after that, "
+            "give a new one the id of one that is removed"
+        )
 
 
 def _print_preview(found: Preview) -> None:
@@ -146,6 +166,7 @@ def activate(file: Path, as_json: bool) -> None:
         print("nothing to do: the definitions in force say the same")
     else:
         made, changes = done
+        _warn_of_room(len(made.slots) + len(made.retired))
         print(f"version {made.version} is in force: {len(made.audiences)} audiences")
         for line in difference_lines(changes):
             print(line)

@@ -117,6 +117,22 @@ def test_a_broken_file_is_refused_before_anything_is_asked_of_a_broker(
     assert f"{broken}:4: audience a, enter: unknown column" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("count", "left"), [(27, None), (28, 4), (32, 0)])
+def test_who_uses_most_of_the_places_is_told_how_many_are_left(
+    count: int, left: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A place is never given to another id, so the 33rd audience ever is refused."""
+    file = tmp_path / "many.toml"
+    audience = '[[audience]]\nid = "a{0}"\nname = "A{0}"\nenter = "orders_total > {0}"\n'
+    file.write_text("".join(audience.format(i) for i in range(count)), encoding="utf-8")
+
+    assert main(["definitions", "check", str(file)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{count} audiences, nothing is wrong\n"
+    assert (f"{count} of 32 places are taken" in captured.err) == (left is not None)
+    assert left is None or f": {left} new audiences can still come" in captured.err
+
+
 def test_a_file_that_is_not_there_is_exit_code_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["definitions", "check", str(tmp_path / "none.toml")]) == 4
     assert "No such file" in capsys.readouterr().err
