@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,8 +17,7 @@ from streams.codec.schemas import MAX_AMOUNT, Line, Purchase
 
 _MAX_MONEY = int(MAX_AMOUNT) * MONEY_SCALE
 _NAN = float("nan")
-MAX_CURRENCY = 12
-"""Characters shown of a currency that nobody knows: a code has three."""
+_CODE = re.compile("[A-Z]{3}")
 
 
 @dataclass(slots=True)
@@ -75,8 +75,10 @@ def total_orders(
 
 
 def _no_rate(met: str, reporting: str) -> str:
+    """Say what is missing; anything but a code may be of a customer, and is not quoted."""
+    named = met if _CODE.fullmatch(met) else "what is no code of three capitals"
     return (
-        f"{met[:MAX_CURRENCY]!r} is not LIVE_SEGMENTS_CURRENCY={reporting}, and "
+        f"{named} is not LIVE_SEGMENTS_CURRENCY={reporting}, and "
         "LIVE_SEGMENTS_CURRENCY_RATES has no rate for it"
     )
 
