@@ -21,7 +21,7 @@ from streams.errors import LiveSegmentsError
 from streams.lag import Lag
 from streams.produce import Publisher
 from streams.reader import Reader
-from streams.settings import Settings
+from streams.settings import SETTINGS, Settings
 from streams.shop.online_retail import CURRENCY
 from streams.topics import create_topics
 
@@ -37,6 +37,9 @@ SWEEP_S = 2
 """Customers come to new segments at sweeps; nobody waits half a minute for the next one."""
 SEGMENTS_S = 20.0
 """How long a demo whose events are all processed waits for the first segment."""
+SESSION_MS = 300_000
+"""There is one worker and nobody who could take over: a busy machine must not put it out of the group, which
+would refuse its next commit."""
 LINGER_MS = 200
 """The embedded broker hands out one batch of a partition at a time: few large ones are quicker."""
 
@@ -84,17 +87,18 @@ class Demo:
         name = f"demo-{self._clock.now_ms() // 1000:x}"
         settings = msgspec.structs.replace(
             self._settings,
-            app_id=name,
-            topic_prefix=f"{name}.",
             partitions=min(self._settings.partitions, PARTITIONS),
             currency=CURRENCY,
             currency_rates={},
             sweep_interval_s=SWEEP_S,
+            session_timeout_ms=SESSION_MS,
         )
         with ExitStack() as stack:
             self._screen.say("starting a broker")
             broker = stack.enter_context(start_broker(plan.broker, settings=settings))
             self.summary.broker = broker.kind
+            if broker.kind == "external":  # beside whatever else is there
+                settings = msgspec.structs.replace(settings, app_id=name, topic_prefix=f"{name}.")
             settings = msgspec.structs.replace(
                 settings,
                 kafka_bootstrap=broker.bootstrap,
@@ -127,9 +131,15 @@ class Demo:
         end = (
             "Ctrl-C ends it." if self._plan.events is None else f"It ends after {self._plan.events:,} events."
         )
-        self._screen.introduce(customers, what, page, end)
+        self._screen.introduce(customers, what, page, self._elsewhere(settings), end)
         if broker.limits:
             self._screen.say(broker.limits)
+
+    def _elsewhere(self, settings: Settings) -> str:
+        """Return the variables by which commands find this deployment, where they are not the user's."""
+        told = ("kafka_bootstrap", "topic_prefix", "partitions")
+        changed = [name for name in told if getattr(settings, name) != getattr(self._settings, name)]
+        return " ".join(f"{ENV_OF[name]}={getattr(settings, name)}" for name in changed)
 
     def _watch(self, settings: Settings, worker: Worker, feed: Feed) -> None:
         """Follow the output topics until all events are processed and all their output is read."""
@@ -189,6 +199,7 @@ class Demo:
         return time.monotonic() - self._started
 
 
+ENV_OF = {row.name: row.env for row in SETTINGS}
 _PLAIN: dict[str, object] = {"security_protocol": "PLAINTEXT", "replication_factor": 1}
 """A broker of our own asks for nothing."""
 

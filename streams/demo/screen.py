@@ -58,8 +58,8 @@ class Screen:
             self._console.print(Text(text))
             sys.stdout.flush()
 
-    def introduce(self, customers: int, broker: str, page: str | None, end: str) -> None:
-        """Say what there is to see."""
+    def introduce(self, customers: int, broker: str, page: str | None, elsewhere: str, end: str) -> None:
+        """Say what there is to see, and how to ask from elsewhere, by variables of the environment."""
         if self._quiet:
             return
         self._console.print(f"[bold]A shop with {customers:,} customers[/bold], a worker, {escape(broker)}.")
@@ -76,6 +76,8 @@ class Screen:
         self._console.print(table)
         if page is not None:
             self._console.print(f"The worker's page: [link={page}]{page}[/link]")
+        self._console.print("Ask it from another terminal, with `segments`, `explain CUSTOMER` or `tail`:")
+        self._console.print(Text(f"  {elsewhere} live-segments segments"), soft_wrap=True)
         self._console.print(end)
 
     def change(self, record: ChangeRecord) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -302,74 +301,3 @@ def test_tail_shows_one_segment_in_lines_for_people(
     assert main(["tail", "--from-beginning", "--segment", row["name"].upper(), "--limit", "2"]) == 0
     assert len(by_id) == 2
     assert all(f"  {row['name']}  " in line for line in [*by_id, *capsys.readouterr().out.splitlines()])
-
-
-def demo(mark: str, *options: str) -> subprocess.Popen[str]:
-    """Start the demo on the embedded broker; all it starts bears the mark in its environment."""
-    environment = environment_of(Settings()) | {"DEMO_MARK": mark}
-    return subprocess.Popen(
-        [PROGRAM, "demo", "--no-web", "--json", *options],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def marked(mark: str) -> list[int]:
-    """Return the processes that were started with the mark."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if f"DEMO_MARK={mark}".encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-        except OSError:
-            continue  # gone, or not ours
-    return found
-
-
-def test_the_demo_ends_by_itself_with_a_summary() -> None:
-    """All events are processed, customers are in segments, and no process is left."""
-    mark = uuid.uuid4().hex
-    with demo(mark, "--events", "3000") as child:
-        out, err = child.communicate(timeout=120)
-
-    assert child.returncode == 0, err
-    summary = json.loads(out.splitlines()[-1])
-    assert list(summary) == [
-        "broker",
-        "events",
-        "customers",
-        "changes",
-        "dead_letters",
-        "segments",
-        "seconds",
-        "events_per_second",
-    ]
-    assert summary["broker"] == "embedded"
-    assert sum(summary["events"].values()) == 3000
-    assert summary["dead_letters"] == 0
-    members = sum(row["size"] for row in summary["segments"])
-    assert members == summary["changes"]["entered"] - summary["changes"]["left"] > 0
-    behaviour = sum(row["size"] for row in summary["segments"] if row["id"].startswith("b-"))
-    assert summary["customers"] >= behaviour > 0
-    assert members > behaviour  # audiences come with the program
-    assert marked(mark) == []
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
-)
-def test_nothing_is_left_of_a_demo_that_is_ended(number: signal.Signals, code: int) -> None:
-    """Ctrl-C prints the summary so far; even kill -9 leaves no worker behind."""
-    mark = uuid.uuid4().hex
-    with demo(mark) as child:
-        assert child.stderr is not None
-        assert "events sent" in child.stderr.readline()
-        child.send_signal(number)
-        out, _ = child.communicate(timeout=60)
-
-    assert child.returncode == code
-    until(lambda: marked(mark) == [], 45, "a process survives the demo")
-    if number != signal.SIGKILL:
-        assert sum(json.loads(out)["events"].values()) > 0
