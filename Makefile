@@ -51,7 +51,7 @@ $(STAMP): pyproject.toml uv.lock
 	  echo "creating .venv with $$python"; "$$python" -m venv --clear .venv; fi
 	@$(BIN)/uv --version 2>/dev/null | grep -q '^uv $(UV_VERSION)' || \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(BIN)/uv sync --frozen --quiet
+	@UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(BIN)/uv sync --frozen --quiet --compile-bytecode
 	@touch $(STAMP)
 
 demo: setup  ## a shop, a worker and its segment changes on this machine; options: ARGS="--events 20000"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.events import F64, I64, Bool
-from models.profiles.update import passes
+from models.ranks import passes
 
 
 class Steps(Protocol):

@@ -14,7 +14,7 @@ from models.calendar import Calendar
 from models.events import F64, I32, I64, Bool, Events, Kind
 from models.names import Names
 from models.profiles import Columns
-from models.profiles.attributes import NPS_SHIFT
+from models.profiles.kernel import NPS_SHIFT
 from models.profiles.layout import ATTRIBUTE_FIELDS
 
 _VIEW = int(Kind.VIEW)

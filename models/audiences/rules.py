@@ -19,7 +19,7 @@ from models.audiences.membership import Flips, Standing, Timers, apply
 from models.audiences.problems import DefinitionsError, Problem
 from models.audiences.program import U32, Output, Program
 from models.events import I64, Bool
-from models.profiles.update import passes
+from models.ranks import passes
 
 See = Callable[[NDArray[np.intp], I64], tuple[Inputs, I64]]
 """Customers (m,) at ticks of the grid (m,) -> their columns and the times in ms (m,) of their decisions."""

@@ -1,14 +1,14 @@
 """Customer profiles as columns: the row, the slab that holds the rows, and their update.
 
-A row is a fixed record of counters, sums and small rings. Events are applied in *rank passes*: the first
-event of each customer in the chunk, then the second of those that have one, and so on, each elementwise
-operations. So each customer's events are applied in delivery order, and the result does not depend on how
-the stream was cut into chunks. Called by `streams.engine` alone.
+A row is a fixed record of counters, sums and small rings. Each customer's events are applied one after the
+other in delivery order, so the result does not depend on how the stream was cut into chunks. Called by
+`streams.engine` alone.
 """
 
+from models.profiles.columns import Columns
 from models.profiles.layout import COLD_BYTES, HOT_BYTES, ROW, ROW_BYTES, SCHEMA_VERSION, gather, scatter
 from models.profiles.slab import Slab
-from models.profiles.update import Columns, Updated, update
+from models.profiles.update import Updated, prepare, update
 
 __all__ = [
     "COLD_BYTES",
@@ -20,6 +20,7 @@ __all__ = [
     "Slab",
     "Updated",
     "gather",
+    "prepare",
     "scatter",
     "update",
 ]
