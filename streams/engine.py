@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.calendar import Calendar
 from models.clusterer import Accumulator
 from models.events import I64, Events, Kind
-from models.profiles import Columns, Slab, update
+from models.profiles import Columns, Slab, prepare, update
 from streams.clock import Clock
 from streams.codec import profile_rows as rows_codec
 from streams.codec.dead_letters import encode_dead_letter
@@ -62,8 +62,9 @@ class Engine:
     versions: Versions = field(default_factory=Versions)
 
     def __post_init__(self) -> None:
-        """Reserve the slab."""
+        """Reserve the slab and have the kernel ready."""
         self.slab = Slab(self.rules.capacity)
+        prepare(self.slab.rows, self.calendar)
         self.stages = StageClock(self.observer.stage)
         self.decider = Decider(self.slab, self.rules, self.calendar, self.observer, self.stages)
         self.sweeper = Sweeper(self.slab, self.decider, self.observer)
@@ -102,29 +103,38 @@ class Engine:
         finish(self.parts[partition], self.versions)
         self.sweeper.forget(self.parts[partition])
 
-    def opened(self, partition: int, positions: dict[int, int]) -> None:
-        """Check the restored state against the committed offsets, topic index to next offset.
+    def opened(self, partition: int, positions: dict[int, int]) -> dict[int, int]:
+        """Compare the restored state with the committed offsets; both are topic index to next offset.
 
-        Where the two are not committed together the state may be ahead: `process` leaves out what it holds.
+        State and offsets are committed together, so they differ only when one of them was lost or reset. A
+        state that is ahead of the group's offsets is right: it says itself which records it holds.
+
+        Returns:
+            The offsets to go on from. Where state and offsets are not committed together these are the
+            group's: `process` leaves out what the state holds.
 
         Raises:
             StaleStateError: the group has committed more than the state holds.
-            LiveSegmentsError: the state was made from other records than the group has committed.
+            LiveSegmentsError: the group has forgotten some of the topics, as it does when they are deleted.
         """
         self.restored(partition)
         restored = self.parts[partition].positions
         held = {topic: max(restored[topic], 0) for topic in positions}
-        stale = all(known <= positions[topic] for topic, known in held.items())
         for topic, offset in positions.items():
-            known = held[topic]
-            fits = known == offset if self.rules.exactly_once else known >= offset
-            if not fits:
-                raise (StaleStateError if stale else LiveSegmentsError)(
-                    f"partition {partition}: the state was made up to {INPUT_TOPICS[topic]} offset {known}, "
-                    f"but the group has committed {offset}: was the group's offset or the changelog reset? "
-                    "Reset both, or use a new LIVE_SEGMENTS_APP_ID"
+            if held[topic] < offset:
+                raise StaleStateError(
+                    f"partition {partition}: the state was made up to {INPUT_TOPICS[topic]} offset "
+                    f"{held[topic]}, but the group has committed {offset}: was the changelog reset? "
+                    "Restore it, or use a new LIVE_SEGMENTS_APP_ID"
+                )
+            if held[topic] and not offset and any(positions.values()) and self.rules.exactly_once:
+                raise LiveSegmentsError(
+                    f"partition {partition}: the state was made up to {INPUT_TOPICS[topic]} offset "
+                    f"{held[topic]}, but the group has no offset of this topic any more: was it deleted and "
+                    "made anew? Restore it, or use a new LIVE_SEGMENTS_APP_ID"
                 )
         self.sweeper.resume(self.parts[partition])
+        return held if self.rules.exactly_once else positions
 
     def close(self, partition: int) -> None:
         """Drop all state of a partition."""

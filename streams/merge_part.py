@@ -213,8 +213,10 @@ class MergePart:
     async def _perform(self, life: MergeLife, step: Step) -> Any:  # noqa: C901 - a case for each step
         answer: Any = None
         match step:
-            case protocol.Turn() | protocol.Check():
+            case protocol.Turn():
                 pass
+            case protocol.Check():
+                answer = life.positions
             case protocol.Fence():
                 life.transactor = self.new_transactor()
                 await life.transactor.start()

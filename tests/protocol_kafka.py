@@ -143,6 +143,11 @@ class Kafka:
                 self.offsets[p][topic] = offset
             self.shown[p].append((self.now, list(self.offsets[p])))
 
+    def turn_back(self, p: int, back: int) -> None:
+        """Show the offsets of a partition that were committed some commits ago."""
+        self.offsets[p] = list(self.shown[p][max(0, len(self.shown[p]) - 1 - back)][1])
+        self.shown[p].append((self.now, list(self.offsets[p])))
+
     def stable(self, partition: int) -> bool:
         """Return whether the last stable offset of the changelog is its end."""
         return not any("log" in transaction.unmarked for transaction in self.logs[partition])

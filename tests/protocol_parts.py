@@ -35,6 +35,8 @@ class Variant:
     """What is written is taken a step after the offsets."""
     takes_as_is: bool = False
     """Who stood by takes over with what it has read before the fence."""
+    follows_the_group: bool = False
+    """The group's offsets count, though the state is ahead of them."""
     reads_open: bool = False
     """Who stands by reads what is not committed, too."""
 

@@ -108,8 +108,7 @@ def _behave(r: Row, e: Event, told: Told, times: Times) -> None:
 @compiled
 def _roll_days(r: Row, day: int) -> None:
     """Move the rings on to a newer day and clear what has fallen out."""
-    head: int = r.ring_day
-    size = len(r.views_day)
+    head, size = r.ring_day, len(r.views_day)
     for newer in range(head + 1, min(day, head + size) + 1):
         cell = newer % size
         r.views_day[cell] = 0
@@ -131,7 +130,7 @@ def _add_to_day(r: Row, ring: Cells, day: int, amount: int, most: int) -> None:
 
 @compiled
 def _local_day(time: int, times: Times) -> int:
-    """Return the local day number of a time, as `Calendar.day`."""
+    """Return the local day of a time, as `Calendar.day`."""
     return (time + times.offsets[np.searchsorted(times.transitions, time, side="right")]) // DAY_MS
 
 
@@ -299,8 +298,7 @@ def _add_interests(r: Row, e: Event, told: Told, per_ms: float) -> None:
 def _add_order(r: Row, e: Event, per_ms: F64) -> None:
     """Add a purchase or refund.
 
-    A refund is a negative amount at its own time: gross and order counts leave it out, windows and decayed
-    sums contain it.
+    A refund is a negative amount at its own time: only windows and decayed sums contain it.
     """
     bought = e.kind == PURCHASE
     if bought:

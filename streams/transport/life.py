@@ -62,6 +62,10 @@ class Life:
         self.positions, self.committed, self.opened = list(offsets), list(offsets), True
         self.doubtful = False
 
+    def go_on_from(self, positions: list[int]) -> None:
+        """Take over where the restored state ends; what is behind the group's offsets is committed next."""
+        self.positions = list(positions)
+
     def discard(self) -> None:
         """Forget state and offsets: somebody else may have written in the meantime."""
         if self.state is State.ACTIVE:

@@ -130,8 +130,7 @@ class Performer:
             case protocol.ReadOffsets():
                 answer = await self._committed(part)
             case protocol.Check():
-                self._engine.opened(part.number, dict(enumerate(part.positions)))
-                log.info("partition %d: open at offsets %s", part.number, part.positions)
+                answer = self._check(part)
             case protocol.ProveOwnership():
                 await self._prove_ownership(part)
             case protocol.SeekAndActivate():
@@ -211,6 +210,20 @@ class Performer:
         topics = self._by_topic(part, enumerate(part.positions))
         found = await self.consumer.committed(topics)
         return [found[tp] for tp in topics]
+
+    def _check(self, part: Part) -> list[int]:
+        found = self._engine.opened(part.number, dict(enumerate(part.positions)))
+        positions = [found[topic] for topic in range(part.topics)]
+        if positions != part.positions:
+            log.warning(
+                "partition %d: the group's offsets %s are older than the state, which counts: it holds all "
+                "before %s. To process records again, replay them or use a new LIVE_SEGMENTS_APP_ID",
+                part.number,
+                part.positions,
+                positions,
+            )
+        log.info("partition %d: open at offsets %s", part.number, positions)
+        return positions
 
     async def _prove_ownership(self, part: Part) -> None:
         if self._transactions:

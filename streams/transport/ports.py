@@ -27,8 +27,12 @@ class EnginePort(Protocol):
         """Return whether all models that the restored state refers to were offered; `opened` waits for it."""
         ...
 
-    def opened(self, partition: int, positions: dict[int, int]) -> None:
-        """Take note that the restore is done; positions: next offset by topic index.
+    def opened(self, partition: int, positions: dict[int, int]) -> dict[int, int]:
+        """Take note that the restore is done; returns the positions to go on from, perhaps later ones.
+
+        Args:
+            partition: is restored.
+            positions: the group's next offset by topic index.
 
         Raises:
             StaleStateError: the positions are beyond the restored state.

@@ -65,7 +65,11 @@ class ReadOffsets(Step):
 
 
 class Check(Step):
-    """Raise LiveSegmentsError if the restored state contradicts the positions."""
+    """Raise LiveSegmentsError if the restored state contradicts the positions; else answer where it ends.
+
+    The state says itself which records it holds. Offsets of the group that are older are of no account: a
+    coordinator that was loaded badly may show them, or somebody has turned the group back.
+    """
 
 
 class ProveOwnership(Step):
@@ -216,11 +220,10 @@ def _open(part: Life, claimed: Callable[[], bool]) -> Steps:
         return
     part.restored(offsets)
     try:
-        yield Check()
+        part.go_on_from((yield Check()))
     except StaleStateError:
         # A worker that was frozen between restore and reading sees offsets newer than its state: no
-        # contradiction, it is merely no longer the owner. Offsets that are older than the state are never
-        # written back: whatever made them so, they would be in force then.
+        # contradiction, it is merely no longer the owner.
         yield ProveOwnership()
         raise
 

@@ -46,14 +46,15 @@ class CountingEngine:
         """Know all there is to know."""
         return self.informed and partition in self.counts
 
-    def opened(self, partition: int, positions: dict[int, int]) -> None:
-        """Compare the counts with the positions."""
+    def opened(self, partition: int, positions: dict[int, int]) -> dict[int, int]:
+        """Compare the counts with the positions; where they end in each topic is not known here."""
         total = sum(self.counts[partition].values())
         if self.checked and total != sum(positions.values()):
             stale = total < sum(positions.values())
             raise (StaleStateError if stale else InterlockError)(
                 f"partition {partition}: counted {total}, positions {positions}"
             )
+        return positions
 
     def close(self, partition: int) -> None:
         """Forget."""

@@ -271,6 +271,15 @@ class StandingBy(Deployment):
         self._worker(which).stand_by(number)
 
 
+class TurnedBack(Deployment):
+    """The same, with a group coordinator that shows offsets of long ago, as a badly loaded one does."""
+
+    @rule(number=st.integers(0, PARTITIONS - 1), back=ANY)
+    def turn_back(self, number: int, back: int) -> None:
+        """Show what was committed some time ago, until the next commit."""
+        self.kafka.turn_back(number, back)
+
+
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the protocol give up early, so that this happens within a run."""
@@ -278,7 +287,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "FENCE_TRIES", 4)
 
 
-@pytest.mark.parametrize("machine", [Deployment, StandingBy])
+@pytest.mark.parametrize("machine", [Deployment, StandingBy, TurnedBack])
 def test_whatever_happens_everything_is_counted_and_published_exactly_once(
     machine: type[Deployment],
 ) -> None:
@@ -289,11 +298,11 @@ ABLATIONS = {
     "wanted and taken in one step": Variant(torn_fetch=True),
     "seek and activation in one step": Variant(torn_seek=True),
     "fence before restore": Variant(before_fence=protocol.Restore),
-    "fence before offsets": Variant(before_fence=protocol.ReadOffsets),
     "the look at a retained partition": Variant(trusting=True),
     "one transactional id for each partition": Variant(own_ids=True),
     "what is written and the offsets are of one moment": Variant(torn_commit=True),
 }
+OF_OLD_OFFSETS = {"the state counts": Variant(follows_the_group=True)}
 OF_STANDBYS = {
     "who stood by reads on after the fence": Variant(takes_as_is=True),
     "who stands by reads what is committed": Variant(reads_open=True),
@@ -303,8 +312,9 @@ OF_STANDBYS = {
 @pytest.mark.parametrize(
     ("variant", "base"),
     [(variant, Deployment) for variant in ABLATIONS.values()]
+    + [(variant, TurnedBack) for variant in OF_OLD_OFFSETS.values()]
     + [(variant, StandingBy) for variant in OF_STANDBYS.values()],
-    ids=[*ABLATIONS, *OF_STANDBYS],
+    ids=[*ABLATIONS, *OF_OLD_OFFSETS, *OF_STANDBYS],
 )
 def test_without_a_safeguard_a_run_is_found_that_breaks_something(
     variant: Variant, base: type[Deployment]

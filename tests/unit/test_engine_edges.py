@@ -9,7 +9,7 @@ import pytest
 
 from streams.clock import ManualClock
 from streams.codec.profile_rows import NAME_PREFIX
-from streams.errors import LiveSegmentsError
+from streams.errors import LiveSegmentsError, StaleStateError
 from streams.outbox import CHANGELOG
 from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawBatch
 from streams.replay import NullSink, Replay
@@ -87,8 +87,27 @@ def test_known_records_are_left_out_where_offsets_may_lag() -> None:
     other = make_engine(settings, ManualClock(START_MS), recorded=True, exactly_once=True)
     other.open(0)
     other.restore(0, [r.key or b"" for r in rows], [r.value for r in rows])
-    with pytest.raises(LiveSegmentsError, match="committed 0"):
-        other.opened(0, dict.fromkeys(range(4), 0))
+    assert other.opened(0, dict.fromkeys(range(4), 0)) == {CLICKS: 1, VIEWS: 0, PURCHASES: 0, CUSTOMERS: 0}
+
+
+def test_a_state_is_compared_with_the_groups_offsets() -> None:
+    settings = load_settings({}, {"partitions": 1})
+    engine = make_engine(settings, ManualClock(START_MS), recorded=True)
+    engine.open(0)
+    raw = RawBatch()
+    for offset in range(3):
+        for topic in (CLICKS, VIEWS):
+            value = record(topic, "ann", offset, START_MS).value
+            raw.append(0, topic, offset, START_MS, b"ann", value)
+    engine.process(raw)
+    ends = {CLICKS: 3, VIEWS: 3, PURCHASES: 0, CUSTOMERS: 0}
+
+    assert engine.opened(0, dict(ends)) == ends
+    assert engine.opened(0, {**ends, CLICKS: 2, VIEWS: 1}) == ends, "the state is ahead, and right"
+    with pytest.raises(StaleStateError, match="made up to clicks offset 3, but the group has committed 4"):
+        engine.opened(0, {**ends, CLICKS: 4})
+    with pytest.raises(LiveSegmentsError, match="the group has no offset of this topic any more"):
+        engine.opened(0, {**ends, VIEWS: 0})
 
 
 def test_codes_follow_the_order_of_events() -> None:

@@ -106,9 +106,22 @@ def steps_after(error: LiveSegmentsError) -> list[type[Step]]:
     return seen[seen.index(protocol.Check) + 1 :]
 
 
-def test_offsets_that_are_older_than_the_state_are_never_written_back() -> None:
-    """They are wrong, whoever says so; written by the owner they would be in force."""
-    assert steps_after(LiveSegmentsError("older")) == []
+def test_offsets_that_contradict_the_state_are_not_written_back() -> None:
+    assert steps_after(LiveSegmentsError("another topic")) == []
+
+
+def test_a_part_goes_on_where_its_state_ends_and_commits_that() -> None:
+    """A coordinator that was loaded badly has shown offsets of long ago for minutes."""
+    part = Life(0, 2)
+    steps = protocol.bring_up(part, lambda: True)
+    answers: dict[type[Step], object] = {protocol.ReadOffsets: [3, 9], protocol.Check: [7, 9]}
+    step = next(steps)
+    while not isinstance(step, protocol.SeekAndActivate):
+        step = steps.send(answers.get(type(step)))
+    part.activate(0.0)
+
+    assert part.expected == [7, 9]
+    assert part.moved() == {0: 7}
 
 
 def test_offsets_that_are_newer_than_the_state_may_be_those_of_the_next_owner() -> None:
