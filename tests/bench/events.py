@@ -19,8 +19,10 @@ from streams.settings import Settings
 KINDS = (0, 0, 0, 1, 1, 1, 1, 1, 1, 2)
 """Three clicks and six views to one purchase of one or two lines."""
 CATEGORIES = ("shoes", "phones", "books", "garden", "toys", "audio", "food", "sport")
-SPAN_MS = 120_000
-"""Event time that a written stream spans, with a sweep every 30 s of it."""
+WARM_SPAN_MS = 120_000
+"""Event time that the first half of a written stream spans, with a sweep every 30 s: models come in force."""
+DATED_AT = 100_000
+"""Events per second of event time in the second half: as many sweeps among them as such a shop has."""
 TICK_S = 0.01
 """A steady feed sends what is due this often."""
 
@@ -133,12 +135,22 @@ def write(settings: Settings, customers: Sequence[int], seed: int, also: str | N
         also: topic that gets all events once more.
     """
     writer = Writer(settings, seed, also=also)
-    start_ms = SystemClock().now_ms() - SPAN_MS
     size = 0
-    for number, customer in enumerate(customers):
-        size += writer.write(customer, start_ms + number * SPAN_MS // len(customers))
+    for customer, at_ms in zip(customers, dates(len(customers), SystemClock().now_ms()), strict=True):
+        size += writer.write(customer, at_ms)
     writer.flush()
     return size / len(customers)
+
+
+def dates(count: int, end_ms: int) -> Iterator[int]:
+    """Yield the times of a written stream."""
+    half = count // 2
+    turn_ms = end_ms - (count - half) * 1000 // DATED_AT
+    for number in range(count):
+        if number < half:
+            yield turn_ms - WARM_SPAN_MS + number * WARM_SPAN_MS // half
+        else:
+            yield turn_ms + (number - half) * 1000 // DATED_AT
 
 
 class Feed:
