@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -23,11 +24,21 @@ def sizes_of(standing: Review) -> dict[int, int]:
 
 def review_of(model: Model, number: int) -> SegmentReview | None:
     """Return what the customers of a segment do, None while none of them is counted."""
-    sums, recent = model.standing.of(number), model.review.of(number)
+    money = sum(model.standing.of(n).get("money", 0) for n in model.standing.numbers.tolist())
+    return reviewed(model.standing.of(number), model.review.of(number), money)
+
+
+def reviewed(sums: Mapping[str, int], recent: Mapping[str, int], money: int) -> SegmentReview | None:
+    """Return what some customers do, None where there are none.
+
+    Args:
+        sums: over them, by the columns of a tally.
+        recent: `entered` and `left`.
+        money: of all customers, in 1/10,000.
+    """
     customers = sums.get("customers", 0)
     if customers <= 0:
         return None
-    money = [model.standing.of(n).get("money", 0) for n in model.standing.numbers.tolist()]
 
     def ratio(part: str, whole: str, scale: int = 1) -> float | None:
         below = sums.get(whole, 0)
@@ -35,7 +46,7 @@ def review_of(model: Model, number: int) -> SegmentReview | None:
 
     return SegmentReview(
         revenue=sums.get("money", 0) / MONEY_SCALE,
-        revenue_share=round(sums.get("money", 0) / sum(money), 6) if sum(money) > 0 else None,
+        revenue_share=round(sums.get("money", 0) / money, 6) if money > 0 else None,
         orders=sums.get("orders", 0),
         average_order=ratio("money", "orders", MONEY_SCALE),
         conversion=ratio("orders", "sessions"),
@@ -51,7 +62,7 @@ def review_of(model: Model, number: int) -> SegmentReview | None:
     )
 
 
-def _favourites(sums: dict[str, int], prefix: str, customers: int) -> tuple[Favourite, ...]:
+def _favourites(sums: Mapping[str, int], prefix: str, customers: int) -> tuple[Favourite, ...]:
     """Return the favourites of most customers, equal ones by name."""
     named = {name.removeprefix(prefix): n for name, n in sums.items() if name.startswith(prefix) and n > 0}
     return tuple(

@@ -36,12 +36,17 @@ class Tally:
         self._review = NOTHING
         self._favourites: dict[str, Counter[tuple[int, int]]] = {what: Counter() for what in NAMED}
 
-    def add(self, view: View) -> None:
-        """Add customers who have been decided; who is in no segment counts as of segment 0."""
+    def add(self, view: View, numbers: I64 | None = None) -> None:
+        """Add customers who have been decided; who is in no segment counts as of segment 0.
+
+        Args:
+            view: n customers.
+            numbers: (n,) what they are counted as; None: the number of their behaviour segment.
+        """
         r = view.r
         if not len(r):
             return
-        numbers = r["behaviour"].astype(np.int64)
+        numbers = r["behaviour"].astype(np.int64) if numbers is None else numbers
         values = np.empty((len(r), len(COLUMNS)), np.int64)
         for j, field in enumerate(_TOTALS):
             values[:, j] = r[field]
