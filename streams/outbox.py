@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from models.audiences import Rules
 from models.clusterer import Model
-from models.profiles import HOT_BYTES, Slab, gather
+from models.profiles import HOT_BYTES, Slab
 from streams.codec import profile_rows as codec
 from streams.codec.changes import Change, encode_changes
-from streams.codec.membership import AudienceMembership, Behaviour, encode_membership
+from streams.codec.membership import AudienceMembership, Behaviour, Membership, encode_memberships
 from streams.codec.output_records import Origin
 from streams.partition import NOWHERE, Partition
 from streams.records import INPUT_TOPICS, Batch, Record
@@ -132,40 +132,40 @@ def _origin(change: Change, rules: Deployment, received_at_ms: int) -> Origin:
 
 def _memberships(part: Partition, slab: Slab) -> Iterator[Record]:
     """Yield what the customers who have changed are in, each as of their last change."""
-    rows = gather(slab.rows, np.array([part.index[key] for key in part.changed], np.intp))
+    rows = np.array([held.row for held in part.changed.values()], np.intp)
+    numbers = slab.rows["behaviour"][rows].tolist()
+    names = {number: name_of(part.model, number) for number in set(numbers)}
+    version = _version(part.model)
     columns = zip(
-        part.changed.items(),
-        rows["behaviour"].tolist(),
-        rows["behaviour_since"].tolist(),
-        _audiences(part.rules, rows),
+        part.changed.values(),
+        numbers,
+        slab.rows["behaviour_since"][rows].tolist(),
+        _audiences(part.rules, slab, rows),
         strict=True,
     )
-    version = _version(part.model)
-    for (key, held), number, since_ms, audiences in columns:
-        change, behaviour = held.change, None
-        if number:
-            behaviour = Behaviour(
-                f"b-{number}", name_of(part.model, number), since_ms, held.confidence, version
-            )
-        value = encode_membership(
-            customer_id=change.customer_id,
-            sequence=change.sequence,
-            updated_at_ms=change.timestamp_ms,
-            behaviour=behaviour,
-            audiences=audiences,
-            features=change.features,
+    memberships = [
+        Membership(
+            held.change.customer_id,
+            held.change.sequence,
+            held.change.timestamp_ms,
+            Behaviour(f"b-{number}", names[number], since_ms, held.confidence, version) if number else None,
+            audiences,
+            held.change.features,
         )
+        for held, number, since_ms, audiences in columns
+    ]
+    for key, value in zip(part.changed, encode_memberships(memberships), strict=True):
         yield Record(MEMBERSHIPS, part.number, key, value)
 
 
-def _audiences(rules: Rules | None, rows: NDArray[np.void]) -> list[list[AudienceMembership]]:
+def _audiences(rules: Rules | None, slab: Slab, rows: NDArray[np.intp]) -> list[list[AudienceMembership]]:
     """Return the audiences that each row's customer is in, by slot."""
     found: list[list[AudienceMembership]] = [[] for _ in rows]
     by_slot = {} if rules is None else rules.definitions.by_slot
     slots = np.array(list(by_slot), np.int64)
     ids = [definition.id for definition in by_slot.values()]
-    row, place = np.nonzero(rows["audience_bits"].astype(np.int64)[:, None] >> slots & 1)
-    since_ms = rows["audience_since_s"][row, slots[place]].astype(np.int64) * 1000
+    row, place = np.nonzero(slab.rows["audience_bits"][rows].astype(np.int64)[:, None] >> slots & 1)
+    since_ms = slab.rows["audience_since_s"][rows[row], slots[place]].astype(np.int64) * 1000
     for i, j, since in zip(row.tolist(), place.tolist(), since_ms.tolist(), strict=True):
         found[i].append(AudienceMembership(ids[j], since))
     return found

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Literal, TypeAlias
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from models.audiences import Rules
@@ -26,11 +27,11 @@ NOWHERE = -1
 """Position of an input topic of which nothing has been seen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True, gc=False):
     """A customer's last change, for the record of their memberships."""
 
     change: Change
+    row: int
     confidence: float | None
     """Of their behaviour segment, as of that change."""
 

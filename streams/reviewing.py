@@ -26,12 +26,12 @@ def tally_of(since_ms: int, tick_ms: int) -> Tally | None:
     return Tally() if tick_ms // DAY_MS > since_ms // DAY_MS else None
 
 
-def flow(part: Partition, old: int, new: int) -> None:
-    """Take note of a customer who moved between two behaviour segments; 0 is none."""
+def flow(part: Partition, old: int, new: int, count: int = 1) -> None:
+    """Take note of customers who moved from one behaviour segment to another; 0 is none."""
     if old:
-        part.flows[old, "left"] += 1
+        part.flows[old, "left"] += count
     if new:
-        part.flows[new, "entered"] += 1
+        part.flows[new, "entered"] += count
 
 
 def tell(part: Partition, tally: Tally) -> None:

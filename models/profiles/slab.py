@@ -134,5 +134,13 @@ class Slab:
         return np.array(found, np.int64)
 
     def keys(self, rows: Iterable[int]) -> list[bytes]:
-        """Return the customer ids of rows in use."""
-        return [self.key(row) for row in rows]
+        """Return the customer ids of rows in use.
+
+        Raises:
+            KeyError: one of the rows is not in use.
+        """
+        pages = self._keys
+        found = [pages[row // PAGE_ROWS][row % PAGE_ROWS] for row in rows]
+        if None in found:
+            raise KeyError(found.index(None))
+        return found  # type: ignore[return-value] # there is no None

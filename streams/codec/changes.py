@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -12,10 +12,12 @@ import msgspec
 import orjson
 from msgspec import Struct
 
+from streams.codec.json_columns import OPTIONS, insides, json_of, lists_inside
+from streams.codec.main_features import NO_FEATURES, Json, features_json
 from streams.codec.output_records import (
+    FIXED_PROPERTIES,
     SCHEMA_VERSION,
     Cause,
-    ChangeProperties,
     ChangeRecord,
     Origin,
     Reason,
@@ -50,10 +52,6 @@ MAX_VALUE_BYTES = 32_000
 MAX_REASONS = 5
 MAX_TEXT = 500
 """Characters left of a sentence, a name or an event id when nothing else makes a record fit."""
-FIXED_PROPERTIES = frozenset(ChangeProperties.__struct_fields__)
-"""Names that neither a segment nor a feature in the record may bear."""
-
-_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 
 class Change(Struct, frozen=True, gc=False, kw_only=True):
@@ -77,7 +75,8 @@ class Change(Struct, frozen=True, gc=False, kw_only=True):
     definitions_version: int
     trigger: Trigger | None = None
     reasons: tuple[Reason, ...] = ()
-    features: dict[str, Scalar] = {}
+    features: Json = NO_FEATURES
+    """The main ones, as `features_json` or `features_of` return them."""
     seen_ms: int = 0
     """The customer's newest event; not in the record, but an old one makes a model's change a catchup."""
 
@@ -121,8 +120,8 @@ def encode_change(
     Raises:
         ValueError: a time is out of range, or an id breaks its own bound so that the record cannot fit.
     """
-    ident = message_id(change.customer_id, change.segment_id, change.sequence, run_id, change.timestamp_ms)
-    value, headers = _encoded(change, ident, received_at_ms, origin, run_id, space_id)
+    made = encode_changes([change], [origin], received_at_ms=received_at_ms, run_id=run_id, space_id=space_id)
+    ((value, headers),) = made
     if traceparent is not None:
         headers += (("traceparent", traceparent.encode()),)
     return value, headers
@@ -142,47 +141,63 @@ def encode_changes(
         ValueError: as `encode_change`.
     """
     idents = message_ids(map(_IDENTITY, changes), run_id, [change.timestamp_ms for change in changes])
-    return [
-        _encoded(change, ident, received_at_ms, origin, run_id, space_id)
-        for change, ident, origin in zip(changes, idents, origins, strict=True)
-    ]
+    received = rfc3339(received_at_ms)
+    columns = zip(
+        changes,
+        origins,
+        idents,
+        insides([change.customer_id for change in changes]),
+        insides([change.reason for change in changes]),
+        lists_inside([_heaviest(change.reasons) for change in changes], _encode),
+        _triggers(changes),
+        strict=True,
+    )
+    found = []
+    for change, origin, ident, customer, reason, reasons, trigger in columns:
+        opening, segment, versions, personas = _frame(*_FRAME(change), origin, run_id, space_id)
+        time, since = rfc3339(change.timestamp_ms), rfc3339(change.since_ms)
+        move = "null" if change.move_id is None else json_of(change.move_id)
+        confidence = "null" if change.confidence is None else json_of(change.confidence)
+        features = _shown(change.features, change.segment_id)
+        value = (
+            f'{opening}{customer}","messageId":"{ident}","timestamp":"{time}","receivedAt":"{received}",'
+            f'{segment}"move_id":{move},"since":"{since}","sequence":{change.sequence},'
+            f'"cause":"{change.cause}","reason":"{reason}","confidence":{confidence},{versions}{features}}},'
+            f'"context":{{"reasons":[{reasons}],{personas}{trigger}}}}}'
+        ).encode()
+        if len(value) > MAX_VALUE_BYTES:
+            value = _fit(orjson.loads(value), change)
+        source, origin_header = _constant_headers(space_id, origin)
+        headers: Headers = (
+            _SPEC,
+            ("ce_id", ident.encode()),
+            _TYPE,
+            source,
+            ("ce_time", time.encode()),
+            ("ce_subject", change.customer_id.encode()),
+            _CONTENT,
+            origin_header,
+        )
+        found.append((value, headers))
+    return found
 
 
 _IDENTITY = attrgetter("customer_id", "segment_id", "sequence")
-
-
-def _encoded(
-    change: Change, ident: str, received_at_ms: int, origin: Origin, run_id: str, space_id: str
-) -> tuple[bytes, Headers]:
-    time = rfc3339(change.timestamp_ms)
-    value = (
-        f'{_OPENING[change.entered]}{_json(change.customer_id)},"messageId":"{ident}","timestamp":"{time}",'
-        f'"receivedAt":"{rfc3339(received_at_ms)}","properties":{_properties(change, origin, run_id)},'
-        f'"context":{_context(change, space_id)}}}'
-    ).encode()
-    if len(value) > MAX_VALUE_BYTES:
-        value = _fit(orjson.loads(value), change)
-    source, origin_header = _constant_headers(space_id, origin)
-    headers: Headers = (
-        _SPEC,
-        ("ce_id", ident.encode()),
-        _TYPE,
-        source,
-        ("ce_time", time.encode()),
-        ("ce_subject", change.customer_id.encode()),
-        _CONTENT,
-        origin_header,
-    )
-    return value, headers
-
-
-_OPENING = {
-    entered: f'{{"type":"track","event":"Audience {verb}","userId":'
-    for entered, verb in ((True, "Entered"), (False, "Exited"))
-}
+_FRAME = attrgetter(
+    "segment_set",
+    "segment_id",
+    "segment_name",
+    "entered",
+    "previous_segment",
+    "next_segment",
+    "model_version",
+    "definitions_version",
+)
 _SPEC = ("ce_specversion", b"1.0")
 _TYPE = ("ce_type", CHANGE_TYPE.encode())
 _CONTENT = ("content-type", b"application/json")
+_encode = msgspec.json.Encoder(enc_hook=lambda scalar: scalar.item()).encode
+"""The hook is for numpy's numbers."""
 
 
 @lru_cache(maxsize=64)
@@ -191,95 +206,71 @@ def _constant_headers(space_id: str, origin: str) -> tuple[tuple[str, bytes], tu
     return ("ce_source", f"/live-segments/{quote(space_id, safe='')}".encode()), ("origin", origin.encode())
 
 
-def _json(value: object) -> str:
-    """Return a value as JSON; NaN and infinite numbers are null."""
-    return orjson.dumps(value, option=_OPTIONS).decode()
-
-
-def _properties(change: Change, origin: str, run_id: str) -> str:
-    """Return the flat part; of two equal names the fixed field wins, then the flag, then the feature."""
-    features = change.features
-    if not FIXED_PROPERTIES.isdisjoint(features) or change.segment_id in features:
-        fixed = FIXED_PROPERTIES | {change.segment_id}
-        features = {name: value for name, value in features.items() if name not in fixed}
-    head = _segment(
-        change.segment_set,
-        change.segment_id,
-        change.segment_name,
-        change.entered,
-        change.previous_segment,
-        change.next_segment,
-    )
-    tail = _versions(change.model_version, change.definitions_version, origin, run_id)
-    shown = f",{_json(features)[1:-1]}" if features else ""
-    move = "null" if change.move_id is None else _json(change.move_id)
-    confidence = "null" if change.confidence is None else _json(change.confidence)
-    return (
-        f'{head}"move_id":{move},"since":"{rfc3339(change.since_ms)}",'
-        f'"sequence":{change.sequence},"cause":"{change.cause}","reason":{_json(change.reason)},'
-        f'"confidence":{confidence},{tail}{shown}}}'
-    )
-
-
 @lru_cache(maxsize=1024)
-def _segment(  # what is cached must be hashable: the fields one by one
+def _frame(  # what is cached must be hashable: the fields one by one
     segment_set: str,
     segment_id: str,
     segment_name: str,
     entered: bool,
     previous_segment: str | None,
     next_segment: str | None,
-) -> str:
-    """Return the beginning of the properties: what a segment alone decides."""
-    flag = _json(segment_id)
-    return (
-        f'{{"audience_key":{flag},{flag}:{_json(entered)},"segment_set":"{segment_set}",'
-        f'"segment_name":{_json(segment_name)},"change":"{"entered" if entered else "left"}",'
-        f'"previous_segment":{_json(previous_segment)},"next_segment":{_json(next_segment)},'
+    model: int,
+    definitions: int,
+    origin: str,
+    run_id: str,
+    space_id: str,
+) -> tuple[str, str, str, str]:
+    """Return what all records of one side of a segment share, in the order of the record.
+
+    Returns:
+        The beginning, up to the customer; the segment's properties; the last of the fixed properties; what
+        Segment's audience mappings read.
+    """
+    flag = json_of(segment_id)
+    personas = {
+        "computation_class": "audience",
+        "computation_id": segment_id,
+        "computation_key": segment_id,
+        "namespace": space_id,
+        "space_id": space_id,
+    }
+    opening = f'{{"type":"track","event":"Audience {"Entered" if entered else "Exited"}","userId":"'
+    segment = (
+        f'"properties":{{"audience_key":{flag},{flag}:{json_of(entered)},"segment_set":"{segment_set}",'
+        f'"segment_name":{json_of(segment_name)},"change":"{"entered" if entered else "left"}",'
+        f'"previous_segment":{json_of(previous_segment)},"next_segment":{json_of(next_segment)},'
     )
-
-
-@lru_cache(maxsize=64)
-def _versions(model: int, definitions: int, origin: str, run_id: str) -> str:
-    """Return the end of the fixed properties."""
-    return (
+    versions = (
         f'"model_version":{model},"definitions_version":{definitions},"origin":"{origin}",'
-        f'"run_id":{_json(run_id)},"schema_version":{SCHEMA_VERSION}'
+        f'"run_id":{json_of(run_id)},"schema_version":{SCHEMA_VERSION}'
     )
+    return opening, segment, versions, f'"personas":{json_of(personas)}'
 
 
-def _context(change: Change, space_id: str) -> str:
-    """Return reasons, trigger and the words that Segment's audience mappings read."""
-    reasons = _encode(_heaviest(change.reasons)).decode()
-    trigger = ""
-    if change.trigger is not None and change.cause == "event":
-        trigger = f',"trigger":{_encode(change.trigger).decode()}'
-    return f'{{"reasons":{reasons},"personas":{_personas(change.segment_id, space_id)}{trigger}}}'
+def _shown(features: Json, segment_id: str) -> str:
+    """Return the main features as further properties; one that is called as the flag is left out."""
+    if f'"{segment_id}":' in features:
+        held = orjson.loads(features)
+        held.pop(segment_id, None)
+        features = features_json(held)
+    return f",{features[1:-1]}" if len(features) > len(NO_FEATURES) else ""
 
 
-_encode = msgspec.json.Encoder(enc_hook=lambda scalar: scalar.item()).encode
-"""The hook is for numpy's numbers."""
-
-
-@lru_cache(maxsize=1024)
-def _personas(segment_id: str, space_id: str) -> str:
-    return _json(
-        {
-            "computation_class": "audience",
-            "computation_id": segment_id,
-            "computation_key": segment_id,
-            "namespace": space_id,
-            "space_id": space_id,
-        }
-    )
+def _triggers(changes: Sequence[Change]) -> Iterator[str]:
+    """Yield the records behind the changes, as further parts of the context."""
+    told = [[change.trigger] if change.cause == "event" and change.trigger else [] for change in changes]
+    for text in lists_inside(told, _encode):
+        yield f',"trigger":{text}' if text else ""
 
 
 def _heaviest(reasons: tuple[Reason, ...]) -> Sequence[Reason]:
     """Return the heaviest reasons, largest weight first; equal ones in the order given."""
-    weights = [reason.weight for reason in reasons]
-    if weights.count(None) == len(weights):
-        return reasons[:MAX_REASONS]
-    return sorted(reasons, key=_weight, reverse=True)[:MAX_REASONS]
+    if len(reasons) < 2:
+        return reasons
+    weights = [reason.weight or 0.0 for reason in reasons]
+    if weights != sorted(weights, reverse=True):
+        reasons = tuple(sorted(reasons, key=_weight, reverse=True))
+    return reasons[:MAX_REASONS]
 
 
 def _weight(reason: Reason) -> float:
@@ -297,7 +288,7 @@ def _fit(document: dict[str, Any], change: Change) -> bytes:
         context["reasons"] = []
 
     def cut_features() -> None:
-        for name in change.features.keys() - FIXED_PROPERTIES - {change.segment_id}:
+        for name in properties.keys() - FIXED_PROPERTIES - {change.segment_id}:
             del properties[name]
 
     def cut_text() -> None:
@@ -310,7 +301,7 @@ def _fit(document: dict[str, Any], change: Change) -> bytes:
     for name, cut in (("reasons", cut_reasons), ("features", cut_features), ("text", cut_text)):
         cut()
         truncated.append(name)
-        value = orjson.dumps(document, option=_OPTIONS)
+        value = orjson.dumps(document, option=OPTIONS)
         if len(value) <= MAX_VALUE_BYTES:
             return value
     raise ValueError(

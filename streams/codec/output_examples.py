@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from streams.codec.changes import Change, Headers, Reason, Trigger, encode_change
 from streams.codec.definitions import Definition, Lineage, encode_definition
-from streams.codec.membership import AudienceMembership, Behaviour, encode_membership
+from streams.codec.main_features import features_json
+from streams.codec.membership import AudienceMembership, Behaviour, Membership, encode_memberships
 from streams.codec.output_records import Difference, Favourite, Scalar, SegmentReview
 from streams.codec.sentences import reason_sentence
 
@@ -13,12 +14,9 @@ _TIME_MS = 1_773_480_413_589
 _DAY_MS = 86_400_000
 _RUN = "live"
 _APP = "live-segments"
-_FEATURES: dict[str, Scalar] = {
-    "orders_total": 7,
-    "money_365d": 412.8,
-    "days_since_order": 62.03,
-    "consent_marketing": True,
-}
+_FEATURES = features_json(
+    {"orders_total": 7, "money_365d": 412.8, "days_since_order": 62.03, "consent_marketing": True}
+)
 _LABELS = {
     "days_since_order": ("days since last order", "days"),
     "orders_90d": ("orders (90 days)", "count"),
@@ -56,29 +54,29 @@ def change_records() -> list[tuple[str, bytes, Headers]]:
 
 def membership_records() -> list[bytes]:
     """Return a customer with memberships, and one that is not yet in any."""
-    return [
-        encode_membership(
-            customer_id="12347",
-            sequence=42,
-            updated_at_ms=_TIME_MS,
-            behaviour=Behaviour("b-3", "Dormant", _TIME_MS, 0.83, 12),
-            audiences=[AudienceMembership("one-time-buyers", _SINCE_MS)],
-            features=_FEATURES,
-        ),
-        encode_membership(
-            customer_id="12348",
-            sequence=2,
-            updated_at_ms=_TIME_MS,
-            behaviour=None,
-            audiences=[],
-            features={
-                "orders_total": 0,
-                "money_365d": 0,
-                "days_since_order": None,
-                "consent_marketing": None,
-            },
-        ),
-    ]
+    nothing: dict[str, Scalar] = {
+        "orders_total": 0,
+        "money_365d": 0,
+        "days_since_order": None,
+        "consent_marketing": None,
+    }
+    known = Membership(
+        customer_id="12347",
+        sequence=42,
+        updated_at_ms=_TIME_MS,
+        behaviour=Behaviour("b-3", "Dormant", _TIME_MS, 0.83, 12),
+        audiences=[AudienceMembership("one-time-buyers", _SINCE_MS)],
+        features=_FEATURES,
+    )
+    fresh = Membership(
+        customer_id="12348",
+        sequence=2,
+        updated_at_ms=_TIME_MS,
+        behaviour=None,
+        audiences=[],
+        features=features_json(nothing),
+    )
+    return list(encode_memberships([known, fresh]))
 
 
 def definition_records() -> list[bytes]:
@@ -193,12 +191,9 @@ def _audience() -> Change:
         model_version=12,
         definitions_version=3,
         reasons=_RULE_REASONS,
-        features={
-            "orders_total": 11,
-            "money_365d": 812.5,
-            "days_since_order": 60.0,
-            "consent_marketing": False,
-        },
+        features=features_json(
+            {"orders_total": 11, "money_365d": 812.5, "days_since_order": 60.0, "consent_marketing": False}
+        ),
     )
 
 

@@ -160,6 +160,10 @@ class ChangeProperties(Struct, frozen=True):
     schema_version: SchemaVersion
 
 
+FIXED_PROPERTIES = frozenset(ChangeProperties.__struct_fields__)
+"""Names that neither a segment nor a feature in the record may bear."""
+
+
 class ChangeRecord(Struct, frozen=True, rename="camel"):
     """One customer entered or left one segment. Key: customer_id. A Segment-spec `track` call."""
 

@@ -20,14 +20,14 @@ from models.audiences import (
 from models.calendar import Calendar
 from models.clusterer import Model
 from models.events import I64
-from models.features import BY_NAME, Feature, View, evaluate
+from models.features import BY_NAME, Feature, View
 from models.names import Names
 from streams.codec.changes import Change, Reason
-from streams.codec.output_records import Cause, Scalar
+from streams.codec.main_features import Json
+from streams.codec.output_records import Cause
 from streams.deciding.columns import value_of
 from streams.deciding.moves import AudienceMoves
-from streams.deciding.plain import plain
-from streams.deciding.records import main_features
+from streams.deciding.plain import main_features, plain
 
 MAX_REASONS = 5
 
@@ -54,7 +54,7 @@ def audience_changes_of(
     books = [part.names for part in who.parts]
     now = View(who.after, who.at, calendar, value_of(moves.model))
     then = View(who.before, who.before_at, calendar, value_of(_model_before(moves, cause)))
-    shown = main_features(evaluate(now, main), main, books)
+    shown = main_features(now, main, books)
     after, before = _Facts(moves, now, books), _Facts(moves, then, books)
     common = list(_columns(moves, keys, sequence, shown))
     found: list[list[Change]] = [[] for _ in keys]
@@ -87,7 +87,7 @@ def audience_changes_of(
 
 
 def _columns(
-    moves: AudienceMoves, keys: Sequence[bytes], sequence: I64, shown: Sequence[dict[str, Scalar]]
+    moves: AudienceMoves, keys: Sequence[bytes], sequence: I64, shown: Sequence[Json]
 ) -> Iterator[tuple[Any, ...]]:
     """Return what each move's record is made of besides its audience, as plain Python values."""
     who = moves.who

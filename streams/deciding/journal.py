@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calendar import Calendar
-from models.events import I64
+from models.events import F64, I64
 from models.features import BY_NAME
 from models.profiles import Slab
 from streams.codec.changes import Change
@@ -45,67 +46,81 @@ class Journal:
         batches = [moves for moves in batches if len(moves)]
         if not batches:
             return
-        owner = np.concatenate([np.full(len(moves), i) for i, moves in enumerate(batches)])
-        within = np.concatenate([np.arange(len(moves)) for moves in batches])
+        rows = np.concatenate([moves.who.rows for moves in batches])
         rank = np.concatenate([moves.rank() for moves in batches])
         when = np.concatenate([moves.who.when for moves in batches])
         order = np.lexsort((rank, when))
-        owner, within = owner[order], within[order]
-        sequence = self._number(batches, owner, within)
-        for i, moves in enumerate(batches):
-            moves.write(self.slab.rows, within[owner == i])
-        made = [self._records(cause, moves, sequence[i]) for i, moves in enumerate(batches)]
-        self._keep(batches, made, list(zip(owner.tolist(), within.tolist(), strict=True)))
-        self.observer.changes([change for records in made for changes in records for change in changes])
+        starts = np.cumsum([len(moves) for moves in batches])[:-1]
+        sequences = np.split(self._number(batches, rows, order), starts)
+        owner = np.searchsorted(starts, order, side="right")
+        for i, (moves, begin) in enumerate(zip(batches, [0, *starts.tolist()], strict=True)):
+            moves.write(self.slab.rows, order[owner == i] - begin)
+        keys = self.slab.keys(rows.tolist())
+        made: list[list[Change]] = []
+        for moves, sequence in zip(batches, sequences, strict=True):
+            made += self._records(cause, moves, keys[len(made) : len(made) + len(moves)], sequence)
+        self._keep(batches, made, keys, order)
+        self._mark(batches)
 
-    def _number(
-        self, batches: Sequence[Moves], owner: NDArray[np.intp], within: NDArray[np.intp]
-    ) -> list[I64]:
-        """Return the last sequence number before each move, by batch; the rows learn of the new ones."""
-        start = np.cumsum([0, *(len(moves) for moves in batches)])
-        place = start[owner] + within
-        rows = np.concatenate([moves.who.rows for moves in batches])[place]
-        records = np.concatenate([moves.records() for moves in batches])[place]
-        chain = Chains(rows)
-        rows, records = rows[chain.order], records[chain.order]
+    def _number(self, batches: Sequence[Moves], rows: NDArray[np.intp], order: NDArray[np.intp]) -> I64:
+        """Return the last sequence number before each move; the rows learn of the new ones."""
+        records = np.concatenate([moves.records() for moves in batches])
+        chain = Chains(rows[order])
+        place = order[chain.order]
+        rows, records = rows[place], records[place]
         after = np.cumsum(records)
         held = self.slab.rows["sequence"][rows[chain.first]].astype(np.int64)
         after += np.repeat(held - np.append(0, after)[chain.first], chain.sizes)
         self.slab.rows["sequence"][rows[chain.last]] = after[chain.last]
         before = np.empty(len(rows), np.int64)
-        before[place[chain.order]] = after - records
-        return np.split(before, start[1:-1])
+        before[place] = after - records
+        return before
 
-    def _records(self, cause: Cause, moves: Moves, sequence: I64) -> list[list[Change]]:
+    def _records(
+        self, cause: Cause, moves: Moves, keys: Sequence[bytes], sequence: I64
+    ) -> list[list[Change]]:
         main = [BY_NAME[name] for name in self.rules.main_features]
-        keys = self.slab.keys(moves.who.rows.tolist())
         if isinstance(moves, BehaviourMoves):
             return changes_of(moves, keys, sequence, cause, main, self.calendar, self.rules.run_id)
         return audience_changes_of(moves, keys, sequence, cause, main, self.calendar)
 
     def _keep(
-        self, batches: Sequence[Moves], made: Sequence[list[list[Change]]], places: Sequence[tuple[int, int]]
+        self,
+        batches: Sequence[Moves],
+        made: Sequence[list[Change]],
+        keys: Sequence[bytes],
+        order: NDArray[np.intp],
     ) -> None:
-        """Keep the change events for the commit of their partitions, and the rows that it has to write."""
-        sure = [moves.confidence().tolist() for moves in batches]
-        for batch, i in places:
-            part, records, confidence = batches[batch].who.parts[i], made[batch][i], sure[batch][i]
-            part.changes.extend(records)
-            part.changed[records[-1].customer_id.encode()] = Held(
-                records[-1],
-                confidence if confidence == confidence else None,  # noqa: PLR0124 - NaN is not itself
-            )
+        """Keep the change events for the commit of their partitions."""
+        parts = [part for moves in batches for part in moves.who.parts]
+        rows = [row for moves in batches for row in moves.who.rows.tolist()]
+        sure = [known for moves in batches for known in _known(moves.confidence())]
+        told: list[Change] = []
+        for i in order.tolist():
+            part, records = parts[i], made[i]
+            part.changes += records
+            part.changed[keys[i]] = Held(records[-1], rows[i], sure[i])
+            told += records
+        self.observer.changes(told)
+
+    @staticmethod
+    def _mark(batches: Sequence[Moves]) -> None:
+        """Let the commit write the rows, and the review count the moves between behaviour segments."""
         for moves in batches:
-            rows: dict[int, list[int]] = {}
-            parts = {part.number: part for part in moves.who.parts}
-            for part, row in zip(moves.who.parts, moves.who.rows.tolist(), strict=True):
-                rows.setdefault(part.number, []).append(row)
-            for number, theirs in rows.items():
-                parts[number].hot.append(np.array(theirs, np.intp))
+            numbers = [part.number for part in moves.who.parts]
+            owner = np.array(numbers, np.intp)
+            parts = dict(zip(numbers, moves.who.parts, strict=True))
+            for number, part in parts.items():
+                rows = moves.who.rows[owner == number]
+                part.hot.append(rows)
                 if isinstance(moves, AudienceMoves):
-                    parts[number].cold.append(parts[number].hot[-1])
+                    part.cold.append(rows)
             if isinstance(moves, BehaviourMoves):
-                for part, old, new in zip(
-                    moves.who.parts, moves.old.tolist(), moves.new.tolist(), strict=True
-                ):
-                    flow(part, old, new)
+                ways = Counter(zip(numbers, moves.old.tolist(), moves.new.tolist(), strict=True))
+                for (number, old, new), count in ways.items():
+                    flow(parts[number], old, new, count)
+
+
+def _known(values: F64) -> list[float | None]:
+    """Return numbers as plain ones, None for NaN."""
+    return [value if value == value else None for value in values.tolist()]  # noqa: PLR0124 - NaN is not itself

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.events import F64
-from models.features import Feature
+from models.features import Feature, View
 from models.names import Names
+from streams.codec.main_features import Json, features_of
 from streams.codec.output_records import Scalar
 
 DECIMALS = 6
@@ -54,9 +55,6 @@ def _names(namespace: str, values: F64, books: Sequence[Names]) -> list[Scalar]:
     return [book.name(namespace, code) if code else None for code, book in zip(codes, books, strict=True)]
 
 
-def rows_of(columns: dict[str, list[Scalar]], size: int) -> list[dict[str, Scalar]]:
-    """Return columns as one dict for each of `size` rows."""
-    if not columns:
-        return [{} for _ in range(size)]
-    names = tuple(columns)
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+def main_features(view: View, main: Sequence[Feature], books: Sequence[Names]) -> list[Json]:
+    """Return the main features of the n customers of a view, with the dictionaries (n,) of their names."""
+    return features_of({one.name: plain(one, one.value(view), books) for one in main}, len(view.r))

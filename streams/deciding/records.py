@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from models.calendar import Calendar
 from models.events import F64, I64, Bool
-from models.features import BY_NAME, CLUSTERED, Feature, View, evaluate
+from models.features import BY_NAME, CLUSTERED, Feature, View
 from models.names import Names
 from streams.codec.changes import Change, Reason
+from streams.codec.main_features import Json
 from streams.codec.output_records import Cause, Scalar
 from streams.codec.sentences import reason_sentence
 from streams.codec.ulid import message_id
 from streams.deciding.moves import BehaviourMoves
-from streams.deciding.plain import plain, rows_of
+from streams.deciding.plain import main_features
 
 MAX_REASONS = 5
 _NAMES = tuple(feature.name for feature in CLUSTERED)
@@ -70,7 +71,7 @@ def changes_of(
     after = View(who.after, who.at, calendar, model.value)
     previous = View(who.before, who.before_at, calendar)
     reasons = _reasons(model.contributions(moves.seen, moves.old, moves.new), after, previous, moves.old == 0)
-    shown = main_features(evaluate(after, main), main, [part.names for part in who.parts])
+    shown = main_features(after, main, [part.names for part in who.parts])
     known = {info.number: info for info in model.segments}
     found = []
     columns = _columns(moves, keys, sequence, reasons, shown)
@@ -109,7 +110,7 @@ def _columns(
     keys: Sequence[bytes],
     sequence: I64,
     reasons: Sequence[tuple[Reason, ...]],
-    shown: Sequence[dict[str, Scalar]],
+    shown: Sequence[Json],
 ) -> Iterator[tuple[Any, ...]]:
     """Return what each move's records are made of, as plain Python values."""
     who = moves.who
@@ -151,15 +152,6 @@ def _left(entered: Change, old_id: str, old_name: str, since_ms: int) -> Change:
         entered=False,
         since_ms=since_ms,
         sequence=entered.sequence - 1,
-    )
-
-
-def main_features(
-    values: dict[str, F64], main: Sequence[Feature], names: Sequence[Names]
-) -> list[dict[str, Scalar]]:
-    """Return the main features of each customer."""
-    return rows_of(
-        {feature.name: plain(feature, values[feature.name], names) for feature in main}, len(names)
     )
 
 

@@ -24,9 +24,17 @@ from streams.codec.changes import (
     Trigger,
     decode_change,
     encode_change,
+    encode_changes,
 )
 from streams.codec.definitions import Definition, Lineage, decode_definition, encode_definition
-from streams.codec.membership import AudienceMembership, Behaviour, decode_membership, encode_membership
+from streams.codec.main_features import NO_FEATURES, features_json
+from streams.codec.membership import (
+    AudienceMembership,
+    Behaviour,
+    Membership,
+    decode_membership,
+    encode_memberships,
+)
 from streams.codec.output_records import Cause
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,7 +58,7 @@ BASE = Change(
     definitions_version=3,
     trigger=Trigger("clicks", 5, 90_411, "click-1"),
     reasons=(Reason("days_since_order", 62.0, 20.5, 0.7), Reason("orders_90d", 0, 2, 0.3)),
-    features={"orders_total": 7, "money_365d": 412.8},
+    features=features_json({"orders_total": 7, "money_365d": 412.8}),
 )
 
 
@@ -72,6 +80,8 @@ def parsed(change: Change, **other: str) -> dict[str, Any]:
 
 def but(**changed: Any) -> Change:
     """Return the usual change with some fields changed."""
+    if "features" in changed:
+        changed["features"] = features_json(changed["features"])
     return msgspec.structs.replace(BASE, **changed)
 
 
@@ -247,21 +257,50 @@ def test_any_change_is_a_record_within_the_limit(
     assert all(isinstance(text, bytes) for _, text in headers)
 
 
+def test_changes_are_encoded_together_as_one_by_one() -> None:
+    """Texts that hold what separates values in JSON change nothing of the others."""
+    texts = ['x","y', "a],[b", "},{", "c\\", "", 'q"', ",", "ü"]
+    changes = [
+        but(
+            customer_id=text or "c",
+            reason=text,
+            reasons=(Reason(text, text, text, 0.5),) * (place % 3),
+            trigger=Trigger("clicks", 1, place, text) if place % 2 else None,
+            features={"top_category": text, text: 1.0},
+        )
+        for place, text in enumerate(texts)
+    ]
+
+    together = encode_changes(
+        changes,
+        ["live"] * len(changes),
+        received_at_ms=TIME_MS + 212,
+        run_id="live",
+        space_id="live-segments",
+    )
+
+    assert together == [encode(change) for change in changes]
+    for change, (value, _) in zip(changes, together, strict=True):
+        record = decode_change(value).record
+        assert (record.user_id, record.properties.reason) == (change.customer_id, change.reason)
+        assert record.context.reasons == list(change.reasons)
+
+
 # the other topics
 
 
 def test_a_membership_reads_back_as_written() -> None:
     """Times, confidence and features survive; NaN is null."""
-    value = encode_membership(
+    membership = Membership(
         customer_id="12347",
         sequence=42,
         updated_at_ms=TIME_MS,
         behaviour=Behaviour("b-3", "Dormant", TIME_MS - 1, math.nan, 12),
         audiences=[AudienceMembership("loyal", TIME_MS - 2)],
-        features={"money_365d": math.inf, "orders_total": 7},
+        features=features_json({"money_365d": math.inf, "orders_total": 7}),
     )
 
-    found = decode_membership(value)
+    found = decode_membership(*encode_memberships([membership]))
 
     assert found.behaviour is not None
     assert found.behaviour.confidence is None
@@ -275,9 +314,9 @@ def test_a_membership_reads_back_as_written() -> None:
 
 def test_before_the_first_assignment_the_behaviour_is_null() -> None:
     """Nobody is put into a segment for want of data."""
-    value = encode_membership(
-        customer_id="1", sequence=0, updated_at_ms=0, behaviour=None, audiences=(), features={}
-    )
+    fresh = Membership("1", 0, 0, None, (), NO_FEATURES)
+
+    (value,) = encode_memberships([fresh])
 
     assert json.loads(value)["behaviour"] is None
 

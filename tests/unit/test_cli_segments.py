@@ -17,7 +17,8 @@ from streams.advising import newest_advice, sentence
 from streams.cli import main
 from streams.cli.program import THREADS
 from streams.codec.activation import FROM_FILE, encode_numbered
-from streams.codec.membership import AudienceMembership, Behaviour, encode_membership
+from streams.codec.main_features import NO_FEATURES
+from streams.codec.membership import AudienceMembership, Behaviour, Membership, encode_memberships
 from streams.merging import definitions
 from streams.review_records import reviewed
 from streams.segments_file import read_definitions, segments_file
@@ -52,17 +53,11 @@ class Deployment:
         if topic == "segment-definitions":
             return self.defined
         segment = MODEL.segments[0]
-        return {
-            b"%d" % i: encode_membership(
-                customer_id=str(i),
-                sequence=2,
-                updated_at_ms=0,
-                behaviour=Behaviour(segment.id, segment.name, 0, None, 1),
-                audiences=[AudienceMembership("window-shoppers", 0)],
-                features={},
-            )
-            for i in range(self.members)
-        }
+        behaviour = Behaviour(segment.id, segment.name, 0, None, 1)
+        audiences = [AudienceMembership("window-shoppers", 0)]
+        everybody = [Membership(str(i), 2, 0, behaviour, audiences, NO_FEATURES) for i in range(self.members)]
+        values = encode_memberships(everybody)
+        return {one.customer_id.encode(): value for one, value in zip(everybody, values, strict=True)}
 
     def last(self, _topic: str, count: int) -> list[bytes]:
         """Return the end of the model log."""
