@@ -8,6 +8,7 @@ replay and previews compile what is in force (`Rules`) and decide customers by i
 Nothing here knows of Kafka, files or the clock. sqlglot parses; numpy evaluates; nothing is executed.
 """
 
+from models.audiences.answers import Table
 from models.audiences.columns import (
     BEHAVIOUR_SEGMENT,
     BEHAVIOUR_SEGMENT_NAME,
@@ -21,7 +22,7 @@ from models.audiences.columns import (
 )
 from models.audiences.definitions import Definition, Definitions, successor
 from models.audiences.explanation import Condition, Explanation, explain
-from models.audiences.grounds import Ground, Teller, sentence
+from models.audiences.grounds import Grounds, Teller, opening, sentence
 from models.audiences.membership import Flips, Standing, apply
 from models.audiences.problems import DefinitionsError, Problem
 from models.audiences.rules import Rule, Rules
@@ -38,7 +39,7 @@ __all__ = [
     "DefinitionsError",
     "Explanation",
     "Flips",
-    "Ground",
+    "Grounds",
     "Inputs",
     "Kind",
     "Lookup",
@@ -47,6 +48,7 @@ __all__ = [
     "Rule",
     "Rules",
     "Standing",
+    "Table",
     "Teller",
     "TextCodes",
     "Value",
@@ -54,6 +56,7 @@ __all__ = [
     "catalogue",
     "check",
     "explain",
+    "opening",
     "parse",
     "reference",
     "sentence",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.audiences.answers import names_of
 from models.audiences.expressions import Logical, sql
-from models.audiences.grounds import names_of, parts_of
+from models.audiences.grounds import parts_of
 from models.audiences.rules import Rule
 from models.audiences.single import Row, Value, known, truth
 

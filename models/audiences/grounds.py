@@ -5,22 +5,14 @@ A side of a rule is made into functions once; every change record asks them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import lru_cache
 from typing import TypeAlias
 
-from models.audiences.expressions import (
-    And,
-    Constant,
-    FirstTruth,
-    Logical,
-    Not,
-    Or,
-    columns_of,
-    members_of,
-)
-from models.audiences.single import Ask, Row, Value, asker, known
+from models.audiences.answers import Ask, Table, asker_of_many, names_of
+from models.audiences.expressions import And, Constant, FirstTruth, Logical, Not, Or
+from models.audiences.single import Value
 from models.audiences.wording import Say, sayer
 
 MAX_GROUNDS = 3
@@ -34,6 +26,14 @@ CIRCUMSTANCES: Mapping[str, str] = {
 """What a cause adds to the sentence."""
 FIRST_TIME = " when the audiences came into force"
 """The same for the first definitions: nobody has changed any."""
+REMEMBERED = 512
+"""Combinations of answers whose grounds are kept: rules have few conditions."""
+
+Answers: TypeAlias = tuple[bool | None, ...]
+"""Whether each condition without parts holds, None for unknown."""
+Decision: TypeAlias = tuple[bool | None, tuple[int, ...]]
+"""Whether a condition holds, and the places of the conditions without parts that make it so."""
+Decide: TypeAlias = Callable[[Answers], Decision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,98 +45,104 @@ class _Atom:
     names: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Ground:
-    """A condition behind a change.
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """The conditions behind the changes of k customers for whom the same ones decided.
 
     Attributes:
-        holds: as of the change; None for unknown.
-        turned: it was otherwise before.
-        values: (column, value, value before) of its columns.
-        say: puts it into words.
-        row: the customer at the change.
+        at: (k,) places of the customers.
+        words: (k,) of each condition as it turned out, those that turned with the change first.
+        values: name, values (k,) and values before (k,) of each of their columns.
     """
 
-    holds: bool | None
-    turned: bool
-    values: tuple[tuple[str, Value, Value], ...]
-    say: Say
-    row: Row
-
-    def phrase(self) -> str:
-        """Return the condition in words, as it turned out."""
-        return self.say(self.row, self.holds)
-
-
-Decision: TypeAlias = tuple[bool | None, tuple[_Atom, ...]]
-"""Whether a condition holds, and the conditions without parts that make it so."""
-Decide: TypeAlias = Callable[[Row], Decision]
-
-_TURNED = attrgetter("turned")
+    at: Sequence[int]
+    words: Sequence[Sequence[str]]
+    values: Sequence[tuple[str, Sequence[Value], Sequence[Value]]]
 
 
 class Teller:
     """Tells what decided one condition of a rule, its `enter` or its `leave`.
 
     Attributes:
-        columns: the names that a row must have: columns, and `is_<id>` of audiences.
+        columns: the names that a table must have: columns, and `is_<id>` of audiences.
     """
 
-    __slots__ = ("_decide", "columns")
+    __slots__ = ("_atoms", "_decide", "_decisive", "columns")
 
     def __init__(self, node: Logical) -> None:
         self.columns = names_of(node)
-        self._decide = _decider(node, {})
+        places: dict[Logical, int] = {}
+        self._decide = _decider(node, places)
+        self._atoms = [_Atom(asker_of_many(atom), sayer(atom), names_of(atom)) for atom in places]
+        self._decisive = lru_cache(REMEMBERED)(self._decisive_of)
 
-    def grounds(self, row: Row, before: Row | None) -> list[Ground]:
-        """Return the conditions that made it true, or what it is, those that turned with the change first.
+    def tell(self, now: Table, before: Table, fresh: Sequence[bool]) -> Iterator[Grounds]:
+        """Yield the conditions that made it true, or what it is, for n customers, each once.
 
         Args:
-            row: the customer at the change.
-            before: the customer at the previous decision; None when that is not known.
+            now: the customers at the change.
+            before: the same at the previous decision.
+            fresh: (n,) there was none.
         """
-        found = []
-        for atom in dict.fromkeys(self._decide(row)[1]):
-            holds = atom.ask(row)
-            turned = before is not None and atom.ask(before) is not holds
-            values = tuple(
-                [(name, known(row[name]), known(before[name]) if before else None) for name in atom.names]
-            )
-            found.append(Ground(holds, turned, values, atom.say, row))
-        if len(found) > 1:
-            found.sort(key=_TURNED, reverse=True)
+        for (answers, former), at in self._alike(now, before, fresh).items():
+            atoms = [self._atoms[place] for place in self._decisive(answers, former)]
+            words = [
+                self._atoms[place].say(now, at, answers[place]) for place in self._decisive(answers, former)
+            ]
+            names = dict.fromkeys(name for atom in atoms for name in atom.names)
+            unknown = [None] * len(at)
+            values = [
+                (
+                    name,
+                    [now[name][i] for i in at],
+                    unknown if former is None else [before[name][i] for i in at],
+                )
+                for name in names
+            ]
+            yield Grounds(at, words, values)
+
+    def _alike(
+        self, now: Table, before: Table, fresh: Sequence[bool]
+    ) -> dict[tuple[Answers, Answers | None], list[int]]:
+        """Return the places of customers by the answers at the change and, if there are any, before."""
+        found: dict[tuple[Answers, Answers | None], list[int]] = {}
+        rows = zip(self._answers(now, len(fresh)), self._answers(before, len(fresh)), fresh, strict=True)
+        for i, (answers, former, is_fresh) in enumerate(rows):
+            found.setdefault((answers, None if is_fresh else former), []).append(i)
         return found
 
+    def _answers(self, table: Table, n: int) -> Iterator[Answers] | list[Answers]:
+        return zip(*[atom.ask(table, n) for atom in self._atoms], strict=True) if self._atoms else [()] * n
 
-def sentence(
-    name: str, found: Sequence[Ground], *, entered: bool, cause: str, first_time: bool = False
-) -> str:
-    """Return one sentence.
+    def _decisive_of(self, answers: Answers, former: Answers | None) -> Sequence[int]:
+        """Return the places of the conditions that decided, those that turned with the change first."""
+        places = list(dict.fromkeys(self._decide(answers)[1]))
+        if former is not None:
+            places.sort(key=lambda place: former[place] is answers[place])
+        return places
+
+
+def opening(name: str, *, entered: bool, cause: str, first_time: bool = False) -> str:
+    """Return the first half of a sentence.
 
     Args:
         name: of the audience.
-        found: what decided, the most telling first.
         entered: entered, not left.
         cause: `event`, `time`, `model` or `definition`.
         first_time: no definitions were in force before.
+    """
+    circumstance = FIRST_TIME if first_time and cause == "definition" else CIRCUMSTANCES[cause]
+    return f"{'Entered' if entered else 'Left'} {name}{circumstance}"
+
+
+def sentence(beginning: str, words: Sequence[str]) -> str:
+    """Return one sentence, from its `opening` and the conditions that decided, the most telling first.
 
     Example:
         `Entered Lapsed as time passed: days since last order 60.1 > 60, money (365 days) 812.50 >= 500.`
     """
-    circumstance = FIRST_TIME if first_time and cause == "definition" else CIRCUMSTANCES[cause]
-    happened = f"{'Entered' if entered else 'Left'} {name}{circumstance}"
-    phrases: dict[str, None] = {}
-    for ground in found:
-        phrases[ground.phrase()] = None
-        if len(phrases) == MAX_GROUNDS:
-            break
-    return f"{happened}: {', '.join(phrases)}." if phrases else f"{happened}."
-
-
-def names_of(node: Logical) -> tuple[str, ...]:
-    """Return the columns of a condition, and those of the audiences that it refers to, each once."""
-    names = [column.name for column in columns_of(node)] + [member.name for member in members_of(node)]
-    return tuple(dict.fromkeys(names))
+    phrases = list(dict.fromkeys(words))[:MAX_GROUNDS]
+    return f"{beginning}: {', '.join(phrases)}." if phrases else f"{beginning}."
 
 
 def parts_of(node: Logical) -> tuple[str, tuple[Logical, ...]]:
@@ -154,38 +160,38 @@ def parts_of(node: Logical) -> tuple[str, tuple[Logical, ...]]:
             return "", ()
 
 
-def _decider(node: Logical, atoms: dict[Logical, _Atom]) -> Decide:
-    """Return a condition as a function; equal conditions without parts become the same atom."""
+def _decider(node: Logical, places: dict[Logical, int]) -> Decide:
+    """Return a condition as a function; equal conditions without parts get the same place."""
     joined, operands = parts_of(node)
     if isinstance(node, Constant):
         nothing = node.value, ()
-        return lambda _row: nothing
+        return lambda _answers: nothing
     if not joined:
-        return _single(atoms.setdefault(node, _Atom(asker(node), sayer(node), names_of(node))))
-    decides = [_decider(operand, atoms) for operand in operands]
+        return _single(places.setdefault(node, len(places)))
+    decides = [_decider(operand, places) for operand in operands]
     if joined == "not":
         return _negated(decides[0])
     return _first(decides) if joined == "first" else _many(decides, settles=joined == "any")
 
 
-def _single(atom: _Atom) -> Decide:
-    ask, alone = atom.ask, (atom,)
-    return lambda row: (ask(row), alone)
+def _single(place: int) -> Decide:
+    alone = (place,)
+    return lambda answers: (answers[place], alone)
 
 
 def _negated(inner: Decide) -> Decide:
-    def decide(row: Row) -> Decision:
-        answer, decisive = inner(row)
+    def decide(answers: Answers) -> Decision:
+        answer, decisive = inner(answers)
         return None if answer is None else not answer, decisive
 
     return decide
 
 
 def _first(operands: Sequence[Decide]) -> Decide:
-    def decide(row: Row) -> Decision:
-        passed: tuple[_Atom, ...] = ()
+    def decide(answers: Answers) -> Decision:
+        passed: tuple[int, ...] = ()
         for operand in operands:
-            answer, decisive = operand(row)
+            answer, decisive = operand(answers)
             passed += decisive
             if answer is not None:
                 return answer, passed
@@ -195,14 +201,14 @@ def _first(operands: Sequence[Decide]) -> Decide:
 
 
 def _many(operands: Sequence[Decide], *, settles: bool) -> Decide:
-    def decide(row: Row) -> Decision:
-        found = [operand(row) for operand in operands]
-        answers = [answer for answer, _ in found]
-        whole = settles if settles in answers else None if None in answers else not settles
-        decisive: tuple[_Atom, ...] = ()
-        for answer, atoms in found:
+    def decide(answers: Answers) -> Decision:
+        found = [operand(answers) for operand in operands]
+        held = [answer for answer, _ in found]
+        whole = settles if settles in held else None if None in held else not settles
+        decisive: tuple[int, ...] = ()
+        for answer, places in found:
             if answer is whole:
-                decisive += atoms
+                decisive += places
         return whole, decisive
 
     return decide

@@ -42,7 +42,7 @@ Ask: TypeAlias = Callable[[Row], bool | None]
 Measure: TypeAlias = Callable[[Row], float | None]
 """Returns the value of a number for a customer, None for unknown."""
 
-_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "=": eq,
     "<>": ne,
     "<": lt,
@@ -50,6 +50,7 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">": gt,
     ">=": ge,
 }
+"""Comparisons of known numbers by operator."""
 
 
 def known(value: Value) -> Value:
@@ -148,7 +149,7 @@ def _joined(operands: Sequence[Ask], *, settles: bool) -> Ask:
 
 
 def _compared(node: Compare) -> Ask:
-    compare = _COMPARE[node.op]
+    compare = COMPARE[node.op]
     if isinstance(node.left, Column) and isinstance(node.right, Number):
         name, limit = node.left.name, node.right.value
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
+from models.audiences.answers import Table
 from models.audiences.columns import Column
 from models.audiences.expressions import Compare, Flag, IsNull, Logical, Member, Number, NumberIn, TextIn, sql
-from models.audiences.single import Row, Value
+from models.audiences.single import Value
 
-Say: TypeAlias = Callable[[Row, bool | None], str]
-"""Returns a condition in words, from the customer and whether it holds."""
+Say: TypeAlias = Callable[[Table, Sequence[int], bool | None], Sequence[str]]
+"""Returns a condition in words for customers at some places of a table; it holds for all of them, or none."""
 
 MAX_TEXT_CHARS = 40
 """Characters shown of a text."""
@@ -35,7 +36,7 @@ def sayer(node: Logical) -> Say:  # noqa: PLR0911 - a case for each kind of cond
         case Flag(column):
             return _of_column(column, lambda value, _: f"{column.label}: {shown(value, column.unit)}")
         case Member(audience, name):
-            return lambda row, _: f"{'in' if row[name] else 'not in'} {audience}"
+            return lambda table, at, _: [f"{'in' if table[name][i] else 'not in'} {audience}" for i in at]
         case TextIn(column, names):
             return _of_column(column, lambda value, holds: _among(column, names, value, holds))
         case NumberIn(Column() as column, limits):
@@ -44,16 +45,16 @@ def sayer(node: Logical) -> Say:  # noqa: PLR0911 - a case for each kind of cond
         case IsNull(Column() as column) | IsNull(Flag(column)):
             return _of_column(column, lambda value, _: f"{column.label} {shown(value, column.unit)}")
         case _:
-            return lambda _, holds: _other(node, holds)
+            return lambda _, at, holds: [_other(node, holds)] * len(at)
 
 
 def _of_column(column: Column, words: Callable[[Value, bool | None], str]) -> Say:
     """Return a sayer that reads one column, and remembers what it said of a value."""
     name, remembered = column.name, lru_cache(REMEMBERED, typed=True)(words)
 
-    def say(row: Row, holds: bool | None) -> str:
-        value = row[name]
-        return remembered(None if value != value else value, holds)  # noqa: PLR0124 - NaN is not itself
+    def say(table: Table, at: Sequence[int], holds: bool | None) -> Sequence[str]:
+        values = table[name]
+        return [remembered(values[i], holds) for i in at]
 
     return say
 

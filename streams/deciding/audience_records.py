@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.audiences import (
     BEHAVIOUR_SEGMENT,
     BEHAVIOUR_SEGMENT_NAME,
     Definition,
-    Ground,
+    Grounds,
     Rule,
+    Table,
     Value,
+    opening,
     reference,
     sentence,
 )
@@ -22,6 +27,8 @@ from models.clusterer import Model
 from models.events import I64
 from models.features import BY_NAME, Feature, View
 from models.names import Names
+from models.profiles import gather
+from models.value import ValueModel
 from streams.codec.changes import Change, Reason
 from streams.codec.main_features import Json
 from streams.codec.output_records import Cause
@@ -51,16 +58,16 @@ def audience_changes_of(
         calendar: local days.
     """
     who = moves.who
-    books = [part.names for part in who.parts]
-    now = View(who.after, who.at, calendar, value_of(moves.model))
-    then = View(who.before, who.before_at, calendar, value_of(_model_before(moves, cause)))
-    shown = main_features(now, main, books)
-    after, before = _Facts(moves, now, books), _Facts(moves, then, books)
+    shown = main_features(View(who.after, who.at, calendar, value_of(moves.model)), main, who.books())
     common = list(_columns(moves, keys, sequence, shown))
+    versions = 0 if moves.model is None else moves.model.version, moves.rules.version
     found: list[list[Change]] = [[] for _ in keys]
-    for at, rule, definition, entered in _kinds(moves):
-        grounds = _grounds(rule, after, before, at, entered=entered)
-        for i, ends in zip(at, grounds, strict=True):
+    for kind in _kinds(moves):
+        definition, entered = kind.definition, kind.entered
+        beginning = opening(
+            definition.name, entered=entered, cause=cause, first_time=moves.rules.version == 1
+        )
+        for i, words, reasons in _grounds(kind, moves, calendar, value_of(_model_before(moves, cause))):
             customer, since, timestamp, last, trigger, features, seen = common[i]
             change = Change(
                 customer_id=customer,
@@ -72,18 +79,33 @@ def audience_changes_of(
                 timestamp_ms=timestamp,
                 sequence=last + 1,
                 cause=cause,
-                reason=sentence(
-                    definition.name, ends, entered=entered, cause=cause, first_time=moves.rules.version == 1
-                ),
-                model_version=0 if moves.model is None else moves.model.version,
-                definitions_version=moves.rules.version,
+                reason=sentence(beginning, words),
+                model_version=versions[0],
+                definitions_version=versions[1],
                 trigger=trigger,
-                reasons=_reasons(ends),
+                reasons=reasons,
                 features=features,
                 seen_ms=seen,
             )
             found[i].append(change)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Moves into, or out of, one audience.
+
+    Attributes:
+        at: their places.
+        rule: None when the audience is no more.
+        definition: what it is called.
+        entered: entered, not left.
+    """
+
+    at: NDArray[np.intp]
+    rule: Rule | None
+    definition: Definition
+    entered: bool
 
 
 def _columns(
@@ -103,15 +125,14 @@ def _columns(
     )
 
 
-def _kinds(moves: AudienceMoves) -> Iterator[tuple[list[int], Rule | None, Definition, bool]]:
-    """Yield the moves into and out of each audience: their places, the rule, if it is still there."""
+def _kinds(moves: AudienceMoves) -> Iterator[_Kind]:
+    """Yield the moves by kind."""
     kind = moves.slot * 2 + moves.entered
     order = np.argsort(kind, kind="stable")
     first = np.flatnonzero(np.append(True, np.diff(kind[order]) != 0))
     for at in np.split(order, first[1:]):
-        places: list[int] = at.tolist()
-        rule, definition = _rule(moves, places[0])
-        yield places, rule, definition, bool(moves.entered[places[0]])
+        rule, definition = _rule(moves, int(at[0]))
+        yield _Kind(at, rule, definition, bool(moves.entered[at[0]]))
 
 
 def _model_before(moves: AudienceMoves, cause: Cause) -> Model | None:
@@ -136,56 +157,57 @@ def _rule(moves: AudienceMoves, i: int) -> tuple[Rule | None, Definition]:
 
 
 def _grounds(
-    rule: Rule | None, after: _Facts, before: _Facts, at: Sequence[int], *, entered: bool
-) -> list[list[Ground]]:
-    """Return what decided the moves at these places."""
-    if rule is None:
-        return [[] for _ in at]
-    teller = rule.on_entering if entered else rule.on_leaving
-    rows, earlier = after.rows(teller.columns, at), before.rows(teller.columns, at)
-    return [
-        teller.grounds(row, None if fresh else was)
-        for row, was, fresh in zip(rows, earlier, [before.fresh[i] for i in at], strict=True)
+    kind: _Kind, moves: AudienceMoves, calendar: Calendar, value_before: ValueModel | None
+) -> Iterator[tuple[int, Sequence[str], tuple[Reason, ...]]]:
+    """Yield place, conditions in words and reasons of each move of a kind."""
+    places: list[int] = kind.at.tolist()
+    if kind.rule is None:
+        yield from ((place, (), ()) for place in places)
+        return
+    who, at = moves.who, kind.at
+    teller = kind.rule.on_entering if kind.entered else kind.rule.on_leaving
+    now = View(gather(who.after, at), who.at[at], calendar, value_of(moves.model))
+    then = View(gather(who.before, at), who.before_at[at], calendar, value_before)
+    fresh = then.r["events"] == 0
+    for grounds in teller.tell(
+        _table(teller.columns, moves, now, places),
+        _table(teller.columns, moves, then, places),
+        fresh.tolist(),
+    ):
+        words = zip(*grounds.words, strict=True) if grounds.words else repeat(())
+        reasons = _reasons(grounds)
+        yield from ((places[i], next(words), next(reasons)) for i in grounds.at)
+
+
+def _reasons(grounds: Grounds) -> Iterator[tuple[Reason, ...]]:
+    """Return the columns of the conditions that decided."""
+    if not grounds.values:
+        return repeat(())
+    columns = [
+        [Reason(name, value, was, None) for value, was in zip(values, before, strict=True)]
+        for name, values, before in grounds.values[:MAX_REASONS]
     ]
+    return zip(*columns, strict=True)
 
 
-def _reasons(ends: Sequence[Ground]) -> tuple[Reason, ...]:
-    """Return the columns of the conditions that decided, each once."""
-    found = {name: Reason(name, value, was, None) for ground in ends for name, value, was in ground.values}
-    return tuple(found.values())[:MAX_REASONS]
+def _table(names: Sequence[str], moves: AudienceMoves, view: View, at: Sequence[int]) -> Table:
+    """Return what conditions may ask of the customers of a view, who move at these places."""
+    books = [moves.who.parts[i].names for i in at]
+    return {name: _column(name, moves, view, books, at) for name in names}
 
 
-class _Facts:
-    """What conditions may ask of each customer, as plain values; a column is made when it is asked for."""
-
-    def __init__(self, moves: AudienceMoves, view: View, books: Sequence[Names]) -> None:
-        self._moves, self._view, self._books = moves, view, books
-        self._columns: dict[str, list[Value]] = {}
-        self._slots = {
-            reference(definition.id): slot for slot, definition in moves.rules.definitions.by_slot.items()
-        }
-        self.fresh = (view.r["events"] == 0).tolist()
-
-    def rows(self, names: Sequence[str], at: Sequence[int]) -> list[dict[str, Value]]:
-        """Return the columns of these names at these places."""
-        columns = [self._column(name) for name in names]
-        return [{name: column[i] for name, column in zip(names, columns, strict=True)} for i in at]
-
-    def _column(self, name: str) -> list[Value]:
-        if name not in self._columns:
-            self._columns[name] = self._made(name)
-        return self._columns[name]
-
-    def _made(self, name: str) -> list[Value]:
-        moves = self._moves
-        if name in BY_NAME:
-            feature = BY_NAME[name]
-            return list(plain(feature, feature.value(self._view), self._books))
-        numbers = moves.numbers.tolist()
-        if name == BEHAVIOUR_SEGMENT:
-            return [f"b-{number}" if number else None for number in numbers]
-        if name == BEHAVIOUR_SEGMENT_NAME:
-            names = {} if moves.model is None else {info.number: info.name for info in moves.model.segments}
-            return [names.get(number) for number in numbers]
-        held: list[Value] = ((moves.bits >> np.int64(self._slots[name])) & 1 > 0).tolist()
-        return held
+def _column(
+    name: str, moves: AudienceMoves, view: View, books: Sequence[Names], at: Sequence[int]
+) -> Sequence[Value]:
+    if name in BY_NAME:
+        feature = BY_NAME[name]
+        return plain(feature, feature.value(view), books)
+    numbers = moves.numbers[at].tolist()
+    if name == BEHAVIOUR_SEGMENT:
+        return [f"b-{number}" if number else None for number in numbers]
+    if name == BEHAVIOUR_SEGMENT_NAME:
+        names = {} if moves.model is None else {info.number: info.name for info in moves.model.segments}
+        return [names.get(number) for number in numbers]
+    slots = {reference(one.id): slot for slot, one in moves.rules.definitions.by_slot.items()}
+    held: list[Value] = ((moves.bits[at] >> np.int64(slots[name])) & 1 > 0).tolist()
+    return held

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.audiences import Rules
 from models.clusterer import Model
 from models.events import F64, I64, Bool
+from models.names import Names
 from models.profiles.layout import AUDIENCES
 from streams.codec.changes import Trigger
 from streams.partition import Partition
@@ -41,6 +42,10 @@ class Movers:
     def __len__(self) -> int:
         """Return the number of moves."""
         return len(self.rows)
+
+    def books(self) -> Sequence[Names]:
+        """Return (m,) the dictionaries of their names."""
+        return [part.names for part in self.parts]
 
 
 class Chains:

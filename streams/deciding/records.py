@@ -71,7 +71,7 @@ def changes_of(
     after = View(who.after, who.at, calendar, model.value)
     previous = View(who.before, who.before_at, calendar)
     reasons = _reasons(model.contributions(moves.seen, moves.old, moves.new), after, previous, moves.old == 0)
-    shown = main_features(after, main, [part.names for part in who.parts])
+    shown = main_features(after, main, who.books())
     known = {info.number: info for info in model.segments}
     found = []
     columns = _columns(moves, keys, sequence, reasons, shown)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from models.audiences import Definition, Definitions, Row, Rule, Rules, catalogue, explain, sentence
+from models.audiences import (
+    Definition,
+    Definitions,
+    Grounds,
+    Row,
+    Rule,
+    Rules,
+    Teller,
+    catalogue,
+    explain,
+    opening,
+    sentence,
+)
 
 LAPSED = Definition(
     "lapsed",
@@ -28,8 +40,17 @@ def rule(audience: str) -> Rule:
 
 def said(audience: str, row: Row, before: Row | None, *, entered: bool, cause: str = "event") -> str:
     of = rule(audience)
-    found = (of.on_entering if entered else of.on_leaving).grounds(row, before)
-    return sentence(rule(audience).definition.name, found, entered=entered, cause=cause)
+    grounds = told(of.on_entering if entered else of.on_leaving, row, before)
+    beginning = opening(of.definition.name, entered=entered, cause=cause)
+    return sentence(beginning, [words for (words,) in grounds.words])
+
+
+def told(teller: Teller, row: Row, before: Row | None) -> Grounds:
+    """Return what decided the change of one customer."""
+    now = {name: [value] for name, value in row.items()}
+    former = {name: [None if before is None else before[name]] for name in row}
+    (grounds,) = teller.tell(now, former, [before is None])
+    return grounds
 
 
 def test_who_enters_fulfils_all_of_the_rule_and_what_turned_comes_first() -> None:
@@ -74,7 +95,7 @@ def test_shares_show_as_per_cent_and_unknown_as_such() -> None:
     assert said("deal", {"coupon_share": 0.625, "nps": 3.0}, None, entered=True) == (
         "Entered Deal seekers: coupon share 62.5 % >= 50 %."
     )
-    assert said("deal", {"coupon_share": float("nan"), "nps": None}, None, entered=True) == (
+    assert said("deal", {"coupon_share": None, "nps": None}, None, entered=True) == (
         "Entered Deal seekers: survey score (NPS) unknown."
     )
 
@@ -91,13 +112,34 @@ def test_a_rule_without_columns_gives_a_sentence_without_figures(cause: str, tex
 
 
 def test_grounds_carry_columns_with_their_values_now_and_before() -> None:
-    row = {"money_365d": 812.5, "days_since_order": 61.0}
-    before = {"money_365d": 300.0, "days_since_order": float("nan")}
+    row: Row = {"money_365d": 812.5, "days_since_order": 61.0}
+    before: Row = {"money_365d": 300.0, "days_since_order": None}
 
-    found = rule("lapsed").on_entering.grounds(row, before)
+    found = told(rule("lapsed").on_entering, row, before)
 
-    assert [g.values for g in found] == [(("money_365d", 812.5, 300.0),), (("days_since_order", 61.0, None),)]
-    assert all(ground.turned and ground.holds for ground in found)
+    assert found.values == [("money_365d", [812.5], [300.0]), ("days_since_order", [61.0], [None])]
+
+
+def test_customers_who_change_together_are_told_what_decided_for_each() -> None:
+    """As if each had changed alone: in the same words, with the same values."""
+    rows: list[Row] = [
+        {"coupon_share": share, "nps": nps} for share in (0.0, 0.4, 0.625, None) for nps in (None, 3.0, 9.0)
+    ]
+    teller = rule("deal").on_entering
+    now = {name: [row[name] for row in rows] for name in teller.columns}
+    before = {name: list(reversed(values)) for name, values in now.items()}
+    fresh = [i % 3 == 0 for i in range(len(rows))]
+
+    found = list(teller.tell(now, before, fresh))
+
+    assert sorted(i for grounds in found for i in grounds.at) == list(range(len(rows)))
+    for grounds in found:
+        for place, i in enumerate(grounds.at):
+            alone = told(teller, rows[i], None if fresh[i] else rows[-1 - i])
+            assert [words[place] for words in grounds.words] == [words for (words,) in alone.words]
+            assert [(name, now[place], was[place]) for name, now, was in grounds.values] == [
+                (name, now, was) for name, (now,), (was,) in alone.values
+            ]
 
 
 def test_an_explanation_shows_each_condition_with_its_values() -> None:
@@ -129,7 +171,6 @@ def test_an_explanation_says_until_when_nothing_can_change(
 
 
 def test_the_first_definitions_have_not_changed() -> None:
-    assert sentence("All", (), entered=True, cause="definition", first_time=True) == (
-        "Entered All when the audiences came into force."
-    )
-    assert sentence("All", (), entered=True, cause="event", first_time=True) == "Entered All."
+    first = opening("All", entered=True, cause="definition", first_time=True)
+    assert sentence(first, ()) == "Entered All when the audiences came into force."
+    assert opening("All", entered=True, cause="event", first_time=True) == "Entered All"
