@@ -19,6 +19,7 @@ from models.profiles.layout import (
     BROWSE_HALF_LIVES_D,
     ORDER_HALF_LIVES_D,
     RING_DAYS,
+    gather,
 )
 from models.value import OrderHistory, Valuation, ValueModel
 
@@ -47,6 +48,10 @@ class View:
     now: I64
     calendar: Calendar
     value: ValueModel | None = None
+
+    def at(self, index: NDArray[np.intp]) -> View:
+        """Return a view of the rows at `index`, in that order."""
+        return View(gather(self.r, index), self.now[index], self.calendar, self.value)
 
     @cached_property
     def _columns(self) -> dict[str, Column]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import isfinite
-from typing import Protocol
+from typing import Any, Protocol
 
 from streams.codec.output_records import Cause, Reason, Scalar
 
@@ -14,6 +15,7 @@ MIN_WEIGHT = 0.1
 """A feature with a smaller share of the change is not worth a place beside the first."""
 MAX_VALUE_CHARS = 40
 """Characters shown of a category, brand or city."""
+UNKNOWN = "unknown"
 _SILENT_UNITS = frozenset(("", "count", "number", "name"))
 """Units that a figure does not need."""
 
@@ -101,15 +103,17 @@ def _figures(reasons: Sequence[Reason], labels: FeatureLabels) -> str:
 
 def _figure(reason: Reason, label: str, unit: str) -> str:
     """Return a feature with its movement and value, such as `orders (90 days) fell to 0`."""
-    value = _shown(reason.value, label, unit)
-    looks_equal = value == _shown(reason.previous, label, unit)
-    return f"{label} {_movement(reason.previous, reason.value, unit, looks_equal=looks_equal)} {value}"
+    value, previous, show = reason.value, reason.previous, _shower(label, unit)
+    if not _known(value):
+        return f"{label} is {UNKNOWN}"
+    text = show(value)
+    if not _known(previous) or show(previous) == text:  # a move too small to see in the figures is none
+        return f"{label} is {text}"
+    return f"{label} {_movement(previous, value, unit)} {text}"
 
 
-def _movement(previous: Scalar, value: Scalar, unit: str, *, looks_equal: bool) -> str:
-    """Return the verb between a feature and its value; a move too small to see in the figures is none."""
-    if looks_equal or not (_known(previous) and _known(value)):
-        return "is"
+def _movement(previous: Scalar, value: Scalar, unit: str) -> str:
+    """Return the verb between a feature and its value."""
     if unit == "flag" or not (isinstance(value, int | float) and isinstance(previous, int | float)):
         return "changed to"
     return "rose to" if value > previous else "fell to"
@@ -120,26 +124,32 @@ def _known(value: Scalar) -> bool:
     return value is not None and (not isinstance(value, float) or isfinite(value))
 
 
-def _shown(value: Scalar, label: str, unit: str) -> str:
-    """Return a value as people write it."""
-    if value is None or not _known(value):
-        return "unknown"
-    if isinstance(value, str):
-        return value if len(value) <= MAX_VALUE_CHARS else value[: MAX_VALUE_CHARS - 1] + "…"
-    if unit == "flag" or isinstance(value, bool):
-        return "yes" if value else "no"
-    return _quantity(value, label, unit)
+@lru_cache(maxsize=512)
+def _shower(label: str, unit: str) -> Callable[[Any], str]:
+    """Return a function that writes known values of a feature as people do."""
+    quantity = _quantity(label, unit)
+
+    def show(value: Any) -> str:  # a Scalar: the type checker cannot tell the rest from a number
+        if isinstance(value, str):
+            return value if len(value) <= MAX_VALUE_CHARS else value[: MAX_VALUE_CHARS - 1] + "…"
+        if unit == "flag" or isinstance(value, bool):
+            return "yes" if value else "no"
+        return quantity(value)
+
+    return show
 
 
-def _quantity(value: float, label: str, unit: str) -> str:
-    """Return a number with its unit unless the label names it."""
+def _quantity(label: str, unit: str) -> Callable[[float], str]:
+    """Return a function that writes numbers with their unit unless the label names it."""
     if unit == "share":
-        return f"{_number(value * 100)} %"
+        return lambda value: f"{_number(value * 100)} %"
     if unit == "money":
-        return _money(value)
+        return _money
     if len(unit) == 3 and unit.isupper():
-        return f"{_money(value)} {unit}"
-    return _number(value) if unit in _SILENT_UNITS or unit in label else f"{_number(value)} {unit}"
+        return lambda value: f"{_money(value)} {unit}"
+    if unit in _SILENT_UNITS or unit in label:
+        return _number
+    return lambda value: f"{_number(value)} {unit}"
 
 
 def _money(value: float) -> str:

@@ -27,7 +27,6 @@ from models.clusterer import Model
 from models.events import I64
 from models.features import BY_NAME, Feature, View
 from models.names import Names
-from models.profiles import gather
 from models.value import ValueModel
 from streams.codec.changes import Change, Reason
 from streams.codec.main_features import Json
@@ -166,8 +165,8 @@ def _grounds(
         return
     who, at = moves.who, kind.at
     teller = kind.rule.on_entering if kind.entered else kind.rule.on_leaving
-    now = View(gather(who.after, at), who.at[at], calendar, value_of(moves.model))
-    then = View(gather(who.before, at), who.before_at[at], calendar, value_before)
+    now = View(who.after, who.at, calendar, value_of(moves.model)).at(at)
+    then = View(who.before, who.before_at, calendar, value_before).at(at)
     fresh = then.r["events"] == 0
     for grounds in teller.tell(
         _table(teller.columns, moves, now, places),

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from models.calendar import Calendar
 from models.events import F64, I64, Bool
@@ -20,7 +19,7 @@ from streams.codec.output_records import Cause, Scalar
 from streams.codec.sentences import reason_sentence
 from streams.codec.ulid import message_id
 from streams.deciding.moves import BehaviourMoves
-from streams.deciding.plain import main_features
+from streams.deciding.plain import DECIMALS, main_features
 
 MAX_REASONS = 5
 _NAMES = tuple(feature.name for feature in CLUSTERED)
@@ -166,27 +165,28 @@ def _reasons(parts: F64, after: View, previous: View, fresh: Bool) -> list[tuple
     """
     totals = parts.sum(axis=1)
     order = np.argsort(-parts, axis=1, kind="stable")[:, :MAX_REASONS]
-    row = np.arange(len(parts))[:, None]
-    weights = (parts / np.where(totals > 0, totals, np.nan)[:, None])[row, order]
-    values = _rounded(after)[row, order]
-    before = _rounded(previous)
-    before[fresh] = None
-    before = before[row, order]
-    counts = (parts[row, order] > 0).sum(axis=1).tolist()
+    heaviest = np.take_along_axis(parts, order, axis=1)
+    weights = (heaviest / np.where(totals > 0, totals, 1.0)[:, None]).astype(np.object_)
+    weights[~(totals > 0)] = None
+    values = np.take_along_axis(_values(after), order, axis=1)
+    before = np.full(order.shape, np.nan)
+    held = np.flatnonzero(~fresh)
+    before[held] = np.take_along_axis(_values(previous.at(held)), order[held], axis=1)
+    columns = zip(
+        (heaviest > 0).sum(axis=1).tolist(),
+        order.tolist(),
+        np.round(values, DECIMALS).tolist(),
+        np.round(before, DECIMALS).tolist(),
+        weights.tolist(),
+        strict=True,
+    )
+    names = _NAMES
     return [
-        tuple(
-            Reason(_NAMES[j], value, was, weight if weight == weight else None)  # noqa: PLR0124 - NaN is not itself
-            for j, value, was, weight in zip(at[:n], now[:n], then[:n], shares[:n], strict=True)
-        )
-        for n, at, now, then, shares in zip(
-            counts, order.tolist(), values.tolist(), before.tolist(), weights.tolist(), strict=True
-        )
+        tuple([Reason(names[at[i]], now[i], then[i], shares[i]) for i in range(n)])
+        for n, at, now, then, shares in columns
     ]
 
 
-def _rounded(view: View) -> NDArray[np.object_]:
-    """Return (m, d) the clustered features in their units, None for unknown."""
-    values = np.stack([feature.value(view) for feature in CLUSTERED], axis=1)
-    shown = np.round(values, 6).astype(np.object_)
-    shown[np.isnan(values)] = None
-    return shown
+def _values(view: View) -> F64:
+    """Return (m, d) the clustered features in their units, NaN for unknown."""
+    return np.stack([feature.value(view) for feature in CLUSTERED], axis=1)
