@@ -12,7 +12,7 @@ import msgspec
 import orjson
 from msgspec import Struct
 
-from streams.codec.json_columns import OPTIONS, insides, json_of, lists_inside
+from streams.codec.json_columns import OPTIONS, json_of, lists, objects, strings
 from streams.codec.main_features import NO_FEATURES, Json, features_json
 from streams.codec.output_records import (
     FIXED_PROPERTIES,
@@ -134,8 +134,8 @@ def encode_changes(
     received_at_ms: int,
     run_id: str,
     space_id: str,
-) -> list[tuple[bytes, Headers]]:
-    """Return what `encode_change` does, for each of the changes of a commit.
+) -> Iterator[tuple[bytes, Headers]]:
+    """Yield what `encode_change` returns, for each of the changes of a commit.
 
     Raises:
         ValueError: as `encode_change`.
@@ -146,13 +146,12 @@ def encode_changes(
         changes,
         origins,
         idents,
-        insides([change.customer_id for change in changes]),
-        insides([change.reason for change in changes]),
-        lists_inside([_heaviest(change.reasons) for change in changes], _encode),
+        strings([change.customer_id for change in changes]),
+        strings([change.reason for change in changes]),
+        lists([_heaviest(change.reasons) for change in changes], _encode),
         _triggers(changes),
         strict=True,
     )
-    found = []
     for change, origin, ident, customer, reason, reasons, trigger in columns:
         opening, segment, versions, personas = _frame(*_FRAME(change), origin, run_id, space_id)
         time, since = rfc3339(change.timestamp_ms), rfc3339(change.since_ms)
@@ -178,8 +177,7 @@ def encode_changes(
             _CONTENT,
             origin_header,
         )
-        found.append((value, headers))
-    return found
+        yield value, headers
 
 
 _IDENTITY = attrgetter("customer_id", "segment_id", "sequence")
@@ -258,9 +256,10 @@ def _shown(features: Json, segment_id: str) -> str:
 
 def _triggers(changes: Sequence[Change]) -> Iterator[str]:
     """Yield the records behind the changes, as further parts of the context."""
-    told = [[change.trigger] if change.cause == "event" and change.trigger else [] for change in changes]
-    for text in lists_inside(told, _encode):
-        yield f',"trigger":{text}' if text else ""
+    caused = [change.trigger if change.cause == "event" else None for change in changes]
+    texts = iter(objects([trigger for trigger in caused if trigger is not None], _encode))
+    for trigger in caused:
+        yield "" if trigger is None else f',"trigger":{{{next(texts)}}}'
 
 
 def _heaviest(reasons: tuple[Reason, ...]) -> Sequence[Reason]:

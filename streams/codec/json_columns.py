@@ -6,23 +6,17 @@ Where a text holds what the cut is made at, its column is encoded value by value
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import orjson
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+Encode: TypeAlias = Callable[[object], bytes]
 
 
 def json_of(value: object) -> str:
     """Return a value as JSON; NaN and infinite numbers are null."""
     return orjson.dumps(value, option=OPTIONS).decode()
-
-
-def insides(strings: Sequence[str]) -> list[str]:
-    """Return each string as JSON without its quotes."""
-    text = json_of(strings)
-    if "\\" in text:  # a quote inside, perhaps
-        return [json_of(string)[1:-1] for string in strings]
-    return text[2:-2].split('","') if strings else []
 
 
 def scalars(values: Sequence[object]) -> list[str]:
@@ -31,9 +25,24 @@ def scalars(values: Sequence[object]) -> list[str]:
     return texts if len(texts) == len(values) else [json_of(value) for value in values]
 
 
-def lists_inside(lists: Sequence[Sequence[object]], encode: Callable[[object], bytes]) -> list[str]:
+def strings(values: Sequence[str]) -> list[str]:
+    """Return each string as JSON without its quotes."""
+    text = json_of(values)
+    if "\\" in text:  # a quote inside, perhaps
+        return [json_of(value)[1:-1] for value in values]
+    return text[2:-2].split('","') if values else []
+
+
+def lists(values: Sequence[Sequence[object]], encode: Encode) -> list[str]:
     """Return each list of objects as JSON by an encoder, without its brackets."""
-    texts = encode(lists).decode()[2:-2].split("],[")
-    if len(texts) != len(lists):  # one is inside a text
-        return [encode(one).decode()[1:-1] for one in lists]
-    return texts
+    return _cut(values, encode, "],[")
+
+
+def objects(values: Sequence[object], encode: Encode) -> list[str]:
+    """Return each object, which has fields, as JSON by an encoder, without its braces."""
+    return _cut(values, encode, "},{")
+
+
+def _cut(values: Sequence[object], encode: Encode, border: str) -> list[str]:
+    texts = encode(values).decode()[2:-2].split(border)
+    return texts if len(texts) == len(values) else [encode(value).decode()[1:-1] for value in values]

@@ -8,7 +8,7 @@ from functools import lru_cache
 import msgspec
 from msgspec import Struct
 
-from streams.codec.json_columns import insides, json_of
+from streams.codec.json_columns import json_of, strings
 from streams.codec.main_features import Json
 from streams.codec.output_records import SCHEMA_VERSION, MembershipRecord
 from streams.codec.rfc3339 import rfc3339
@@ -58,7 +58,7 @@ def encode_memberships(memberships: Sequence[Membership]) -> Iterator[bytes]:
     Raises:
         ValueError: a time is out of range.
     """
-    customers = insides([membership.customer_id for membership in memberships])
+    customers = strings([membership.customer_id for membership in memberships])
     for membership, customer in zip(memberships, customers, strict=True):
         behaviour, now = membership.behaviour, "null"
         if behaviour is not None:

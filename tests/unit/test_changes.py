@@ -271,13 +271,12 @@ def test_changes_are_encoded_together_as_one_by_one() -> None:
         for place, text in enumerate(texts)
     ]
 
-    together = encode_changes(
-        changes,
-        ["live"] * len(changes),
-        received_at_ms=TIME_MS + 212,
-        run_id="live",
-        space_id="live-segments",
-    )
+    deployment: dict[str, Any] = {
+        "received_at_ms": TIME_MS + 212,
+        "run_id": "live",
+        "space_id": "live-segments",
+    }
+    together = list(encode_changes(changes, ["live"] * len(changes), **deployment))
 
     assert together == [encode(change) for change in changes]
     for change, (value, _) in zip(changes, together, strict=True):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from streams.clock import ManualClock
 from streams.codec.profile_rows import NAME_PREFIX
