@@ -37,10 +37,6 @@ from streams.stages import StageClock
 from streams.sweeper import Sweeper
 from streams.versions import FEATURE_NAMES, Versions
 
-MAX_CHANGES = 2_000
-"""A partition with so many changes is not swept on before they are committed: a commit makes all its records
-at once, 40 us of CPU each, while nothing else turns. And the broker may be away."""
-
 
 @dataclass(slots=True)
 class Engine:
@@ -232,9 +228,7 @@ class Engine:
             Whether there is more to do.
         """
         under_way = [
-            part
-            for part in map(self.parts.__getitem__, partitions)
-            if part.sweep is not None and not self.full(part.number)
+            part for part in map(self.parts.__getitem__, partitions) if part.sweep and not part.full()
         ]
         if under_way:
             self.stages.begin()
@@ -372,8 +366,8 @@ class Engine:
         return self.parts[partition].pending
 
     def full(self, partition: int) -> bool:
-        """Return whether a sweep has made so many changes that it waits for their commit."""
-        return len(self.parts[partition].changes) >= MAX_CHANGES
+        """Return whether a sweep waits for a commit."""
+        return self.parts[partition].full()
 
     def dirty(self, partition: int) -> bool:
         """Return whether a partition has anything to commit."""

@@ -23,6 +23,11 @@ from streams.records import CUSTOMERS, INPUT_TOPICS, RawBatch, Record
 from streams.sweep import Sweep
 
 Flow: TypeAlias = Literal["entered", "left"]
+MAX_CHANGES = 2_000
+"""A partition with so many changes is not swept on before they are committed: a commit makes all its records
+at once, 40 us of CPU each, while nothing else turns. And the broker may be away."""
+MAX_ROWS = 10_000
+"""The same of rows to write, 4 us each: at the first tick of a day something is learned of everyone."""
 NOWHERE = -1
 """Position of an input topic of which nothing has been seen."""
 
@@ -117,6 +122,12 @@ class Partition:
     def ignored(self) -> int:
         """Events older than the erasure of their customer."""
         return self.ledger.total(Entry.ERASED)
+
+    def full(self) -> bool:
+        """Return whether a sweep has made so much that it waits for a commit."""
+        if self.sweep is None:
+            return False
+        return len(self.changes) >= MAX_CHANGES or sum(map(len, self.hot)) >= MAX_ROWS
 
     def dirty(self) -> bool:
         """Return whether there is anything to commit."""

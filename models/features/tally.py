@@ -61,11 +61,9 @@ class Tally:
     @staticmethod
     def _count(counts: Counter[tuple[int, int]], numbers: I64, codes: NDArray[np.float64]) -> None:
         known = ~np.isnan(codes)
-        pairs, found = np.unique(
-            np.stack([numbers[known], codes[known].astype(np.int64)]), axis=1, return_counts=True
-        )
-        for number, code, count in zip(*pairs.tolist(), found.tolist(), strict=True):
-            counts[number, code] += count
+        pairs, found = np.unique(numbers[known] << 16 | codes[known].astype(np.int64), return_counts=True)
+        for pair, count in zip(pairs.tolist(), found.tolist(), strict=True):
+            counts[pair >> 16, pair & 0xFFFF] += count
 
     def review(self, names: Names) -> Review:
         """Return the sums by segment.

@@ -91,8 +91,8 @@ class AtTicks:
             crowd.refresh(self.slab)
             for i, tally in enumerate(tallies):
                 if tally is not None:
-                    mine = np.flatnonzero(crowd.owner == i)
-                    tally.add(View(gather(crowd.r, mine), now[mine], self.calendar))
+                    mine = crowd.owner == i
+                    tally.add(View(crowd.where(mine).r, now[mine], self.calendar))
 
     def _judge(self, force: Force, view: View | None = None) -> Judge:
         sight = None if view is None else view.valued(value_of(force[0]))
@@ -108,10 +108,11 @@ class AtTicks:
         crowd.r["learned_day"][teach] = day[teach]
         for i, part in enumerate(crowd.parts):
             mine = teach & (crowd.owner == i)
+            pupils = crowd.where(mine)
             part.accumulator.learn(seen[mine])
-            keys = self.slab.keys(crowd.rows[mine].tolist())
-            show(part.accumulator, keys, crowd.r[mine], now[mine], self.rules.erasure_key)
-            part.hot.append(crowd.rows[mine])
+            keys = self.slab.keys(pupils.rows.tolist())
+            show(part.accumulator, keys, pupils.r, now[mine], self.rules.erasure_key)
+            part.hot.append(pupils.rows)
 
     # ---- since the tick before ------------------------------------------------------------------
     def _as_time_passes(self, judge: Judge, crowd: Crowd, seen: F64) -> None:

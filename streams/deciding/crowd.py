@@ -47,8 +47,9 @@ class Crowd:
         return Crowd(self.parts, self.owner[order], self.rows[order], gather(self.r, order))
 
     def refresh(self, slab: Slab) -> None:
-        """Take the rows as they are by now."""
-        self.r = gather(slab.rows, self.rows)
+        """Take the rows as they are by now: who has changed has a greater sequence."""
+        if not np.array_equal(slab.rows["sequence"][self.rows], self.r["sequence"]):
+            self.r = gather(slab.rows, self.rows)
 
     def numbers(self) -> I64:
         """Return the number of the behaviour segment that each holds."""

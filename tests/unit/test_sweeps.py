@@ -170,7 +170,7 @@ def test_the_work_of_a_slice_is_bounded_and_follows_what_a_slice_costs() -> None
                 assert sum(decided) - before == min(sizes[-1], left)
                 assert part.sweep is None or part.sweep.left() == left - sizes[-1]
 
-    assert sizes[:11] == [1024, 512, 256, 128, 64, 64, 64, 128, 256, 512, 1024]
+    assert sizes[:11] == [2048, 1024, 512, 256, 128, 64, 64, 128, 256, 512, 1024]
     assert len(waiting) == 2
     assert sum(decided) == len(customers) - 10  # the others were decided before their events
 
@@ -183,7 +183,7 @@ def test_a_sweep_that_changes_many_waits_for_commits_and_then_goes_on() -> None:
     driver.offer(definitions(EASY, first))
     driver.feed([view(f"d{i}", f"d{i}", START_MS + 2 * HOUR_MS) for i in range(4)])
     commits = []
-    with patch("streams.engine.MAX_CHANGES", 3), patch("streams.sweeper.SLICE", 4):
+    with patch("streams.partition.MAX_CHANGES", 3), patch("streams.sweeper.SLICE", 4):
         while any(part.sweep is not None for part in driver.engine.parts.values()):
             driver.finish()
             full = [number for number in driver.engine.parts if driver.engine.full(number)]
