@@ -75,12 +75,9 @@ def total_orders(
 
 
 def _no_rate(met: str, reporting: str) -> str:
-    """Say what is missing; anything but a code may be of a customer, and is not quoted."""
-    named = met if _CODE.fullmatch(met) else "what is no code of three capitals"
-    return (
-        f"{named} is not LIVE_SEGMENTS_CURRENCY={reporting}, and "
-        "LIVE_SEGMENTS_CURRENCY_RATES has no rate for it"
-    )
+    """Say what was met; anything but a code may be of a customer, and is not quoted."""
+    named = met if _CODE.fullmatch(met) else "no code of three capitals"
+    return f"it is {named}, the reporting currency is {reporting}"
 
 
 def _convert(orders: Orders, i: int, rate: Fraction) -> None:

@@ -49,5 +49,5 @@ class ReasonCode(StrEnum):
     )
     UNKNOWN_CURRENCY = (
         "unknown_currency",
-        "currency is not the reporting one and LIVE_SEGMENTS_CURRENCY_RATES has no rate.",
+        "currency is not LIVE_SEGMENTS_CURRENCY, and LIVE_SEGMENTS_CURRENCY_RATES has no rate for it.",
     )

@@ -63,7 +63,8 @@ def test_dead_letters_are_told_by_reason(capsys: pytest.CaptureFixture[str]) -> 
     assert main([*RUN, "--currency", "EUR", "--sweep-interval", "7d"]) == 4
 
     assert (
-        "dead letters, unknown_currency: 1,753 (currency is not the reporting one" in capsys.readouterr().err
+        "dead letters, unknown_currency: 1,753 (currency is not LIVE_SEGMENTS_CURRENCY, and"
+        in capsys.readouterr().err
     )
 
 

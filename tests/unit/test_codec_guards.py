@@ -52,8 +52,11 @@ def test_the_stop_names_the_currency_that_was_met_and_the_setting_to_change() ->
 
     with pytest.raises(TooManyUnusableError) as it:
         UnusableShare(0.9).observe(batch(1000), letters)
-    said = "the last one: GBP is not LIVE_SEGMENTS_CURRENCY=EUR, and LIVE_SEGMENTS_CURRENCY_RATES has no rate"
-    assert said in str(it.value)
+    said = str(it.value)
+    assert (
+        "currency is not LIVE_SEGMENTS_CURRENCY, and LIVE_SEGMENTS_CURRENCY_RATES has no rate for it" in said
+    )
+    assert "; the last one: it is GBP, the reporting currency is EUR)" in said
 
 
 def test_share_at_the_limit_goes_on() -> None:
