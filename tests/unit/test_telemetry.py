@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from streams.telemetry import Telemetry
+from streams.metrics import Metrics
+from streams.telemetry import EngineMetrics, Telemetry
 
 PROGRESS = "live_segments_restore_progress_ratio"
 
@@ -35,3 +36,17 @@ def test_a_lost_partition_shows_no_progress() -> None:
     telemetry.on_restore(3, 500, 1000)
 
     assert progress(telemetry) is None
+
+
+def test_sweeps_count_whom_they_decide_and_whom_they_leave_out() -> None:
+    """Over all partitions; who is erased meanwhile makes neither negative."""
+    metrics = Metrics()
+    counters = EngineMetrics(metrics)
+    for partition, customers, decided in ((0, 100, 7), (1, 50, 50), (1, 50, 51)):
+        counters.sweep(partition, customers, decided)
+
+    counted = [
+        metrics.registry.get_sample_value("live_segments_swept_customers_total", {"outcome": outcome})
+        for outcome in ("decided", "not_due")
+    ]
+    assert counted == [108, 93]
