@@ -45,9 +45,11 @@ class Foresight:
         place = np.where(due <= len(SPANS_MS), due - SOON, 0)
         midnight = np.minimum(self.calendar.until(now), (tick // DAY_MS + 1) * DAY_MS)
         end = np.minimum(tick + SPANS_MS[place], midnight)
+        worth = end > 2 * tick - crowd.since()  # beyond the next tick, if they go on like this
+        if not worth.any():
+            return np.full(len(crowd), SOON, np.int64)
         steady = self._steady(crowd, now, np.maximum(end - 1, now), seen)
         shorter = SOON + np.minimum(place + 1, len(SPANS_MS) - 1)
-        worth = end > 2 * tick - crowd.since()  # beyond the next tick, if they go on like this
         return np.where(worth, np.where(steady, end, shorter), SOON)
 
     def _steady(self, crowd: Crowd, now: I64, last: I64, seen: F64) -> Bool:

@@ -94,7 +94,7 @@ class Life:
     """A slice after each chunk of events and each tick; what is left of a sweep is done at the next one."""
 
 
-LIVES = [Life(1, HOUR_MS, 8), Life(2, 600_000, 1), Life(3, 4 * HOUR_MS, 25)]
+LIVES = [Life(1, HOUR_MS, 6), Life(2, 600_000, 1), Life(3, 4 * HOUR_MS, 25)]
 
 
 class Counting(SilentObserver):
