@@ -13,7 +13,7 @@ import click
 
 from streams.cli.command import Command
 from streams.cli.options import json_option
-from streams.cli.output import print_json, print_pairs, print_table, say, shown
+from streams.cli.output import print_json, print_pairs, print_table, say, shown, wrapped
 from streams.errors import LiveSegmentsError
 
 if TYPE_CHECKING:
@@ -206,10 +206,11 @@ def _print_margin(found: Explanation) -> None:
     verb = "moves there at the next decision" if rival.distance < line else "stays"
     if found.stays_until_ms is not None:
         verb = f"stays until {_time(found.stays_until_ms)} at least"
-    print(
+    said = (
         f"Runner-up: {rival.name} at {rival.distance:.2f}. A move needs less than {line:.2f} "
         f"({1 - found.margin:.0%} of {here.distance:.2f}): the customer {verb}."
     )
+    print(wrapped(said, indent=0))
 
 
 @click.command(
