@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.events import I64, Events
-from models.profiles import Updated, gather
+from models.profiles import Updated, gather, scatter
 from streams.codec.changes import Trigger
 from streams.records import INPUT_TOPICS, RawBatch
 
@@ -26,6 +26,8 @@ class Applied:
     partition: NDArray[np.int32]
     """(n,) partition number of each."""
     updated: Updated
+    _triggers: dict[int, Trigger] = field(default_factory=dict)
+    """Those that somebody has asked for, by index of the record: an event may cause several changes."""
 
     def groups_of(self, event: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.void]]:
         """Return each event's customer, as an index into `updated.rows`, and the row before the event."""
@@ -33,13 +35,21 @@ class Applied:
         place = np.empty(len(updated.order), np.intp)
         place[updated.order] = np.arange(len(place))
         group = np.searchsorted(updated.start, place[event], side="right") - 1
-        first = place[event] == updated.start[group]
-        earlier = gather(updated.after, updated.order[np.maximum(place[event] - 1, 0)])
-        return group, np.where(first, gather(updated.before, group), earlier)
+        before = gather(updated.before, group)
+        again = np.flatnonzero(place[event] > updated.start[group])
+        scatter(before, again, gather(updated.after, updated.order[place[event[again]] - 1]))
+        return group, before
 
     def triggers(self, event: NDArray[np.intp]) -> Sequence[Trigger]:
         """Return the input record behind each event."""
-        return [self._trigger(at) for at in self.events.source[self.chosen[event]].tolist()]
+        known = self._triggers
+        found = []
+        for at in self.events.source[self.chosen[event]].tolist():
+            trigger = known.get(at)
+            if trigger is None:
+                trigger = known[at] = self._trigger(at)
+            found.append(trigger)
+        return found
 
     def _trigger(self, at: int) -> Trigger:
         raw = self.raw

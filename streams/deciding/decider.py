@@ -185,7 +185,7 @@ class Decider:
         who = self._movers(seen, flips.row)
         began = np.where(flips.entered, flips.time_ms // 1000, flips.since_s) * 1000
         theirs_now = numbers[flips.row]
-        sure = judge.sure(who.after, who.at, theirs_now)
+        sure = judge.sure(who.after, who.at, theirs_now, seen.vectors[flips.row])
         return AudienceMoves(who, rules, judge.model, flips.slot, flips.entered, theirs_now, sure, began)
 
     def _movers(self, seen: Seen, event: NDArray[np.intp]) -> Movers:
