@@ -32,6 +32,8 @@ SLICE = 2048
 LONG_S = 0.03
 """A slice that takes more CPU, as many customers change, is followed by one of half the size. Not the wall
 clock's: on a busy machine that would end in slices of one customer, which cost fifty times as much."""
+FIRST = 256
+"""The first slice by a newer model or definitions, which may change everyone; it grows if they do not."""
 LEAST = 64
 """A slice is never smaller: each has a price of its own."""
 
@@ -69,11 +71,15 @@ class Sweeper:
             part.tick_ms, part.moved = tick_ms, True
             if model is not None and (part.model is None or part.model.version < model.version):
                 part.model = model
-                self.due[rows] = TOUCHED
+                self._expect_changes(rows)
             if rules is not None and (part.rules is None or part.rules.version < rules.version):
                 part.rules = rules
-                self.due[rows] = TOUCHED
+                self._expect_changes(rows)
             self.done[rows] = self.due[rows] > tick_ms
+
+    def _expect_changes(self, rows: NDArray[np.intp]) -> None:
+        self.due[rows] = TOUCHED
+        self.size = min(self.size, FIRST)
 
     def resume(self, part: Partition) -> None:
         """Begin again with a sweep that was under way when the partition was committed."""
