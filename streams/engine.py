@@ -18,7 +18,6 @@ from models.clusterer import Accumulator
 from models.events import I64, Events, Kind
 from models.profiles import Columns, Slab, prepare, update
 from streams.clock import Clock
-from streams.codec import profile_rows as rows_codec
 from streams.codec.dead_letters import encode_dead_letter
 from streams.codec.events import Decoder
 from streams.codec.guards import PartitionerCheck, UnusableShare
@@ -26,6 +25,7 @@ from streams.coding import to_columns
 from streams.deciding import Applied, Decider
 from streams.erasing import Eraser
 from streams.errors import LiveSegmentsError, StaleStateError
+from streams.index import Index
 from streams.ledger import Entry
 from streams.observer import NO_OBSERVER, EngineObserver
 from streams.outbox import take
@@ -53,6 +53,7 @@ class Engine:
     decider: Decider = field(init=False)
     sweeper: Sweeper = field(init=False)
     eraser: Eraser = field(init=False)
+    index: Index = field(init=False)
     unusable: UnusableShare = field(init=False)
     stages: StageClock = field(init=False)
     versions: Versions = field(default_factory=Versions)
@@ -65,6 +66,7 @@ class Engine:
         self.decider = Decider(self.slab, self.rules, self.calendar, self.observer, self.stages)
         self.sweeper = Sweeper(self.slab, self.decider, self.observer)
         self.eraser = Eraser(self.slab, self.sweeper, self.observer, self.rules.erasure_key)
+        self.index = Index(self.slab, self.sweeper, self.rules.erasure_key)
         self.unusable = UnusableShare(self.rules.max_unusable_share)
 
     # ---- life of a partition ------------------------------------------------------------------
@@ -172,9 +174,8 @@ class Engine:
             part.ledger.add(Entry.DEAD, topic)
             self.observer.dead_letter(INPUT_TOPICS[topic], letter.reason.value, letter.detail)
         self.unusable.observe(raw, decoded.dead)
-        topics = np.array(raw.topic, np.int64)
-        deliver(self.parts, raw, topics, now_ms)
-        usable = np.bincount(topics[decoded.events.source], minlength=len(INPUT_TOPICS)).tolist()
+        deliver(self.parts, raw, now_ms)
+        usable = np.bincount(raw.column("topic")[decoded.events.source], minlength=len(INPUT_TOPICS)).tolist()
         self.observer.records(usable, decoded.unknown_fields)
         if len(decoded.events):
             names = {number: part.names for number, part in self.parts.items()}
@@ -305,17 +306,17 @@ class Engine:
 
     def _kernel(self, raw: RawBatch, events: Events, columns: Columns, chosen: NDArray[np.intp]) -> None:
         """Apply and decide events between which no tick lies."""
-        chosen, rows = self._rows(raw, events, chosen)
+        chosen, rows = self.index.rows(self.parts, raw, events, chosen)
         self.stages.lap("index")
         if not len(chosen):
             return
         self._sweep_first(events.partition[chosen], rows)
         self.stages.lap("sweep")
-        cols = columns.take(chosen)
+        cols = columns if len(chosen) == len(events) else columns.take(chosen)
         updated = update(self.slab.rows, rows, cols)
         self.sweeper.touched(rows)
         partition = events.partition[chosen]
-        topics = np.fromiter((raw.topic[i] for i in events.source[chosen].tolist()), np.int64, len(chosen))
+        topics = raw.column("topic")[events.source[chosen]]
         cold = (cols.kind >= Kind.PURCHASE) | (cols.country > 0) | (cols.interest[:, 1] > cols.interest[:, 0])
         for number in np.unique(partition).tolist():
             part, mine = self.parts[number], partition == number
@@ -332,33 +333,6 @@ class Engine:
         under_way = [part for part in self.parts.values() if part.sweep is not None]
         if under_way:
             self.sweeper.first(under_way, [rows[partition == part.number] for part in under_way])
-
-    def _rows(
-        self, raw: RawBatch, events: Events, chosen: NDArray[np.intp]
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the events to apply and their rows; events from before an erasure are left out."""
-        rows: list[int] = []
-        kept: list[int] = []
-        partition, keys, new = events.partition, events.key, self.slab.new
-        for i, number in zip(chosen.tolist(), partition[chosen].tolist(), strict=True):
-            part, key = self.parts[number], keys[i]
-            sequence = 0
-            if part.erased:
-                marker = part.erased.get(rows_codec.erased_hash(key, self.rules.erasure_key))
-                if marker is not None:
-                    if events.time[i] <= marker[0]:
-                        part.ledger.add(Entry.ERASED, raw.topic[events.source[i]])
-                        continue
-                    sequence = marker[1]
-            row = part.index.get(key)
-            if row is None:
-                row = part.index[key] = new(number, key)
-                self.sweeper.made(row)
-                if sequence:
-                    self.slab.rows[row]["sequence"] = sequence
-            rows.append(row)
-            kept.append(i)
-        return np.array(kept, np.intp), np.array(rows, np.intp)
 
     # ---- commit ---------------------------------------------------------------------------------
     def pending(self, partition: int) -> int:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from models.audiences import Rules
 from models.clusterer import NOTHING, Accumulator, Model, Review
-from models.events import I64
 from models.names import Names
 from streams.codec.changes import Change
 from streams.codec.profile_rows import Meta
@@ -134,7 +133,7 @@ class Partition:
         return bool(self.pending or self.moved or self.hot or self.changes)
 
 
-def deliver(parts: Mapping[int, Partition], raw: RawBatch, topics: I64, now_ms: int) -> None:
+def deliver(parts: Mapping[int, Partition], raw: RawBatch, now_ms: int) -> None:
     """Move the partitions' positions behind records, and enter these into the accounts.
 
     Stream time goes on from when the last record arrived in Kafka, however late it is processed: otherwise a
@@ -143,10 +142,9 @@ def deliver(parts: Mapping[int, Partition], raw: RawBatch, topics: I64, now_ms: 
     Args:
         parts: by number.
         raw: the records; those of a topic partition in order.
-        topics: the topic's index of each.
         now_ms: wall clock.
     """
-    place = np.array(raw.partition, np.int64) * len(INPUT_TOPICS) + topics
+    place = raw.column("partition") * len(INPUT_TOPICS) + raw.column("topic")
     counts = np.bincount(place)
     last = np.zeros(len(counts), np.int64)
     last[place] = np.arange(len(place))  # the last of several stands

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 from msgspec import Struct
+
+from models.events import I64
 
 INPUT_TOPICS = ("clicks", "product-views", "purchases", "customers")
 """The four input topics; a record's topic is an index into this tuple."""
@@ -25,10 +28,18 @@ class RawBatch:
     """Kafka's record timestamp in epoch milliseconds (recorded files: the event's own time)."""
     key: list[bytes | None] = field(default_factory=list)
     value: list[bytes | None] = field(default_factory=list)
+    _columns: dict[str, I64] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         """Return the number of records."""
         return len(self.key)
+
+    def column(self, name: str) -> I64:
+        """Return `partition`, `topic`, `offset` or `timestamp` as an array (n,); not to be written to."""
+        found = self._columns.get(name)
+        if found is None or len(found) != len(self):
+            found = self._columns[name] = np.fromiter(getattr(self, name), np.int64, len(self))
+        return found
 
     def append(
         self, partition: int, topic: int, offset: int, timestamp: int, key: bytes | None, value: bytes | None

@@ -122,10 +122,10 @@ class Decoder:
         if len(events) < n:
             source = source[np.fromiter([event is not None for event in parsed.events], np.bool_, n)]
         keys, wrong_keys = _keys(raw, events, source)
-        partition = np.fromiter(raw.partition, np.int32, n)[source]
+        partition = raw.column("partition")[source].astype(np.int32)
         accepted = Accepted(
             events,
-            np.fromiter(raw.topic, np.int64, n)[source],
+            raw.column("topic")[source],
             source,
             partition,
             keys,
@@ -174,7 +174,7 @@ class Decoder:
             lambda _: (ReasonCode.OUT_OF_RANGE, "occurred_at", "2149 or later"),
         )
         if self._rules.check_future and len(time) and int(time.max()) > now_ms + FUTURE_MS:
-            arrived: I64 = np.fromiter(raw.timestamp, np.int64, len(raw))[accepted.source]
+            arrived: I64 = raw.column("timestamp")[accepted.source]
             latest = np.maximum(arrived, now_ms) + FUTURE_MS
             refuse(
                 time > latest,

@@ -136,9 +136,7 @@ class PartitionerCheck:
 
 def _places(raw: RawBatch) -> I64:
     """Return a number for the topic partition of each record."""
-    n = len(raw)
-    partition = np.fromiter(raw.partition, np.int64, n)
-    return partition * len(INPUT_TOPICS) + np.fromiter(raw.topic, np.int64, n)
+    return raw.column("partition") * len(INPUT_TOPICS) + raw.column("topic")
 
 
 def _ranks(groups: I64) -> I64:

@@ -16,6 +16,7 @@ MURMUR2, CRC32 = PARTITIONERS = ("murmur2", "crc32")
 _M = 0x5BD1E995
 _SEED = 0x9747B28C
 _MASK = 0xFFFFFFFF
+_blake2b64 = blake2b(digest_size=8)
 _LONG_KEY = 64
 """Longer keys are hashed one by one, so that one of them does not widen the table of all."""
 
@@ -27,8 +28,13 @@ def hash64(text: str) -> int:
 
 def hash64_many(texts: Sequence[str]) -> U64:
     """Return `hash64` of each text."""
-    digests = b"".join([blake2b(text.encode(), digest_size=8).digest() for text in texts])
-    hashes = np.frombuffer(digests, "<u8").astype(np.uint64)
+    digests = []
+    fresh = _blake2b64.copy  # setting up a hash costs more than a text of this length
+    for text in texts:
+        state = fresh()
+        state.update(text.encode())
+        digests.append(state.digest())
+    hashes = np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
     hashes[hashes == 0] = 1
     return hashes
 
@@ -58,11 +64,12 @@ class SessionHashes:
         known = self._known
         if len(known) > self._limit:
             known = self._known = {None: 0, "": 0}
-        new = set(sessions).difference(known)
-        if new:
-            texts = [text for text in new if text]
-            known.update(zip(texts, hash64_many(texts).tolist(), strict=True))
-        return np.fromiter(map(known.__getitem__, sessions), np.uint64, len(sessions))
+        hashes = list(map(known.get, sessions))
+        if None in hashes:
+            new = [text for text in set(sessions).difference(known) if text]
+            known.update(zip(new, hash64_many(new).tolist(), strict=True))
+            hashes = list(map(known.get, sessions))
+        return np.fromiter(hashes, np.uint64, len(hashes))
 
 
 def murmur2(key: bytes) -> int:

@@ -90,7 +90,7 @@ def stand() -> Stand:
     clock.set(now_ms)
     events = engine.decoder.decode(raw, now_ms).events
     columns = to_columns(events, {n: part.names for n, part in engine.parts.items()}, engine.calendar)
-    _, rows = engine._rows(raw, events, np.arange(len(events)))
+    _, rows = engine.index.rows(engine.parts, raw, events, np.arange(len(events)))
     return Stand(engine, now_ms, raw, events, columns, rows)
 
 
@@ -124,7 +124,9 @@ def test_index(benchmark: BenchmarkFixture, stand: Stand) -> None:
     """Customer to row."""
     everyone = np.arange(CHUNK)
 
-    _, rows = benchmark(lambda: stand.engine._rows(stand.raw, stand.events, everyone))
+    engine = stand.engine
+
+    _, rows = benchmark(lambda: engine.index.rows(engine.parts, stand.raw, stand.events, everyone))
 
     assert np.array_equal(rows, stand.rows)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from unittest.mock import patch
 
 import msgspec
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from streams.codec.profile_rows import META_KEY
-from streams.engine import Engine
 from streams.errors import ExitCode, InvariantError
+from streams.index import Index
 from streams.ledger import Entry, Ledger
 from streams.partition import Partition
 from streams.records import CLICKS, CUSTOMERS, INPUT_TOPICS, PURCHASES
@@ -95,19 +98,19 @@ def test_an_account_that_does_not_balance_stops_the_commit(
     assert part.dirty()
 
 
-def drop_the_last(self: Engine, *args: object) -> object:
+def drop_the_last(self: Index, *args: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Process all events but the last of each kernel call."""
-    chosen, rows = KERNEL_ROWS(self, *args)  # type: ignore[arg-type]  # handed on as they came
+    chosen, rows = ROWS(self, *args)
     return chosen[:-1], rows[:-1]
 
 
-KERNEL_ROWS = Engine._rows
+ROWS = Index.rows
 
 
 def test_an_engine_that_forgets_an_event_is_found_out() -> None:
     """Not the account is broken but the engine: an event gets lost between decoding and the kernel."""
     driver = Driver()
-    with patch.object(Engine, "_rows", drop_the_last):
+    with patch.object(Index, "rows", drop_the_last):
         driver.feed([CLICK, record(CLICKS, "ann", 9, START_MS + 1)])
 
     with pytest.raises(InvariantError, match=r"clicks: 2 records were delivered, .* 1 lost"):

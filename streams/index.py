@@ -1,0 +1,85 @@
+"""Customer to row: which row of the slab the customer of each event has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.events import Events
+from models.profiles import Slab
+from streams.codec.profile_rows import erased_hash
+from streams.ledger import Entry
+from streams.partition import Partition
+from streams.records import RawBatch
+from streams.sweeper import Sweeper
+
+_ERASED = -1
+"""In the place of the row of an event from before the erasure of its customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Finds the rows of customers, and gives new ones a row."""
+
+    slab: Slab
+    sweeper: Sweeper
+    erasure_key: str
+
+    def rows(
+        self, parts: Mapping[int, Partition], raw: RawBatch, events: Events, chosen: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the events to apply and their rows; events from before an erasure are left out.
+
+        Args:
+            parts: by number.
+            raw: the records that the events come from.
+            events: a chunk.
+            chosen: (n,) index of the events that are due.
+        """
+        rows = np.empty(len(chosen), np.intp)
+        partition = events.partition[chosen]
+        for number in np.unique(partition).tolist():
+            mine = np.flatnonzero(partition == number)
+            part, keys = parts[number], [events.key[i] for i in chosen[mine].tolist()]
+            if part.erased:
+                rows[mine] = self._unerased(part, keys, raw, events, chosen[mine])
+            else:
+                rows[mine] = [
+                    self._made(part, key) if row is None else row
+                    for key, row in zip(keys, map(part.index.get, keys), strict=True)
+                ]
+        kept = np.flatnonzero(rows != _ERASED)
+        return (chosen, rows) if len(kept) == len(rows) else (chosen[kept], rows[kept])
+
+    def _made(self, part: Partition, key: bytes) -> int:
+        """Return the row of a customer who is new, or was until the events before."""
+        row = part.index.get(key)
+        if row is None:
+            row = part.index[key] = self.slab.new(part.number, key)
+            self.sweeper.made(row)
+        return row
+
+    def _unerased(
+        self,
+        part: Partition,
+        keys: list[bytes],
+        raw: RawBatch,
+        events: Events,
+        chosen: NDArray[np.intp],
+    ) -> list[int]:
+        """Return the rows where customers were erased; who comes back goes on with the old sequence."""
+        rows: list[int] = []
+        for i, key in zip(chosen.tolist(), keys, strict=True):
+            marker = part.erased.get(erased_hash(key, self.erasure_key))
+            if marker is not None and events.time[i] <= marker[0]:
+                part.ledger.add(Entry.ERASED, raw.topic[events.source[i]])
+                rows.append(_ERASED)
+                continue
+            known = key in part.index
+            rows.append(self._made(part, key))
+            if marker is not None and not known:
+                self.slab.rows[rows[-1]]["sequence"] = marker[1]
+        return rows
