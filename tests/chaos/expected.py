@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -11,6 +11,8 @@ import orjson
 
 CLICKS, VIEWS, PURCHASES, CUSTOMERS = INPUTS = ("clicks", "product-views", "purchases", "customers")
 MONEY_UNIT = 10_000
+WINDOW = 20_000
+"""Records of a topic partition among which one that was stored twice is looked for."""
 
 
 class Message(NamedTuple):
@@ -62,6 +64,34 @@ class Customer:
 
 
 @dataclass(slots=True)
+class Repeats:
+    """Finds events that a topic partition holds twice though they were sent once.
+
+    librdkafka's idempotent producer does that when it has to begin a new epoch while a batch is
+    unanswered: the batch is sent again, and stored again if the broker had stored it. Seen once in 4 M
+    records, while a broker was stopped: six records from sequence 138548 of epoch 0 on, then again from
+    sequence 0 of epoch 1 on.
+    """
+
+    _last: deque[int] = field(default_factory=deque)
+    _known: set[int] = field(default_factory=set)
+
+    def seen(self, value: bytes | None) -> bool:
+        """Return whether an event with the same id came before, and remember it."""
+        event_id = orjson.loads(value or b"{}").get("event_id")
+        if event_id is None:
+            return False
+        found = hash(event_id)
+        if found in self._known:
+            return True
+        self._known.add(found)
+        self._last.append(found)
+        if len(self._last) > WINDOW:
+            self._known.remove(self._last.popleft())
+        return False
+
+
+@dataclass(slots=True)
 class Expected:
     """The inputs' account."""
 
@@ -77,6 +107,9 @@ class Expected:
     """Place of each unusable record, with the SHA-256 of its value."""
     by_topic: dict[str, Counter[str]] = field(default_factory=dict)
     """Records to be counted, by customer and topic."""
+    twice: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """Events that the load's producer stored once more, by topic and partition; they are duplicates."""
+    repeats: dict[tuple[str, int], Repeats] = field(default_factory=dict)
 
     def add(self, message: Message) -> None:
         """Take in an input record."""
@@ -87,6 +120,11 @@ class Expected:
             self.dead[topic, partition, message.offset] = sha256(message.value or b"").hexdigest()
             return
         if message.expect == b"duplicate":
+            self.duplicates[partition] += 1
+            return
+        before = self.repeats.setdefault((topic, partition), Repeats())
+        if topic != CUSTOMERS and before.seen(message.value):
+            self.twice[topic, partition] += 1
             self.duplicates[partition] += 1
             return
         self.usable[partition] += 1

@@ -13,7 +13,7 @@ from models.profiles import layout
 from streams.codec import profile_rows
 from tests.chaos import rows
 from tests.chaos.checker import Checker, Finding
-from tests.chaos.expected import Message
+from tests.chaos.expected import Expected, Message
 from tests.chaos.synthetic import ReadOut, change, cold, frame, hot
 
 Fault = Callable[[ReadOut], None]
@@ -292,3 +292,12 @@ def test_an_input_that_the_load_did_not_store_or_stored_twice_is_found() -> None
     assert {"topic partitions with another count", "customers with other inputs"} <= wrong(
         verdict(found, sent)
     )
+
+
+def test_an_event_that_the_loads_producer_stored_once_more_is_a_duplicate() -> None:
+    expected = Expected()
+    for offset in range(3):
+        expected.add(Message("clicks", 0, offset, b"c1", b'{"event_id":"e%d"}' % (offset // 2)))
+
+    assert (expected.usable[0], expected.duplicates[0], expected.twice["clicks", 0]) == (2, 1, 1)
+    assert (expected.customers["c1"].clicks, expected.by_topic["c1"]["clicks"]) == (2, 2)
