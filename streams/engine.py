@@ -37,6 +37,9 @@ from streams.stages import StageClock
 from streams.sweeper import Sweeper
 from streams.versions import FEATURE_NAMES, Versions
 
+NEAR_MS = 500
+"""A partition whose sweep is not done so long before the next tick gets no more records until it is."""
+
 
 @dataclass(slots=True)
 class Engine:
@@ -342,6 +345,15 @@ class Engine:
     def full(self, partition: int) -> bool:
         """Return whether a sweep waits for a commit."""
         return self.parts[partition].full()
+
+    def held_up(self, partition: int) -> bool:
+        """Return whether a sweep has to end before there are more records: they may cross the next tick.
+
+        Crossing it would decide all who are left in one go, for seconds if there are many and all of them
+        change.
+        """
+        part = self.parts[partition]
+        return part.sweep is not None and self.clock.now_ms() >= part.tick_ms + self.rules.sweep_ms - NEAR_MS
 
     def dirty(self, partition: int) -> bool:
         """Return whether a partition has anything to commit."""

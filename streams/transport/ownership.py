@@ -291,6 +291,7 @@ class Ownership:
             part
             for part in self.active()
             if part.unprocessed + self.engine.pending(part.number) < MAX_PENDING
+            and not self.engine.held_up(part.number)
         ]
 
     def process(self, chunk: Chunk) -> None:
@@ -318,7 +319,8 @@ class Ownership:
     def advance(self) -> None:
         """Let time pass in the active parts that have nothing to do."""
         for part in self.active():
-            if not part.unprocessed and part.aligner.caught_up():
+            idle = not part.unprocessed and part.aligner.caught_up()
+            if idle and not self.engine.held_up(part.number):
                 self.engine.advance(part.number, self.clock.now_ms())
 
     def sweep(self) -> bool:

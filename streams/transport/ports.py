@@ -64,6 +64,10 @@ class EnginePort(Protocol):
         """Return whether a sweep of the partition waits for a commit."""
         ...
 
+    def held_up(self, partition: int) -> bool:
+        """Return whether the partition has to get on with a sweep before it gets more records."""
+        ...
+
     def pending(self, partition: int) -> int:
         """Return how many records were processed since the last `take`."""
         ...

@@ -96,6 +96,11 @@ class CountingEngine:
         del partitions
         return False
 
+    def held_up(self, partition: int) -> bool:
+        """Be never held up."""
+        del partition
+        return False
+
     def full(self, partition: int) -> bool:
         """Be never full."""
         del partition

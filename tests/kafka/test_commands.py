@@ -29,7 +29,7 @@ from tests.kafka.deployment import PROGRAM, environment_of
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 Deploy = Callable[..., Settings]
 EVENTS, CUSTOMERS = 12_000, 700
-"""Each customer is learned on the last day at least: enough for a first model, however the topics interleave."""
+"""Each customer is learned on the last day at least: enough for a model, however the topics interleave."""
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:

@@ -199,6 +199,26 @@ def test_a_sweep_that_changes_many_waits_for_commits_and_then_goes_on() -> None:
     assert len(entered) == 44
 
 
+def test_a_sweep_that_is_late_is_carried_on_before_there_are_more_records() -> None:
+    """Else the next tick decided all who are left in one go: nine seconds for 200,000 and a new model."""
+    driver = Sliced()
+    driver.feed([view(f"c{n}", n, START_MS) for n in range(3_000)])
+    engine, tick_ms = driver.engine, driver.engine.rules.sweep_ms
+    partition = next(iter(engine.parts))
+    driver.clock.set(START_MS + tick_ms)
+    engine.advance(partition, START_MS + tick_ms)
+
+    held = [engine.held_up(partition)]
+    for passed_ms in (tick_ms - 501, tick_ms):
+        driver.clock.set(START_MS + tick_ms + passed_ms)
+        held.append(engine.held_up(partition))
+    while engine.sweep([partition]):
+        pass
+
+    assert held == [False, False, True]
+    assert not engine.held_up(partition)
+
+
 def test_who_is_not_due_is_decided_after_the_next_event_and_at_the_tick_after_it() -> None:
     """A silent customer is left out of sweeps; an event, and only that customer's, ends it."""
     driver = Sliced([trained_model(), definitions(LOOKERS)])
