@@ -144,7 +144,7 @@ class Metrics:
         Histogram,
         _What(
             "with each chunk: time from raw records to outputs, without the commit",
-            "above 0.25 s: lower LIVE_SEGMENTS_MAX_CHUNK, or see stage_seconds_total for where it goes",
+            "above 0.25 s: the next ones get smaller; see stage_seconds_total for where it goes",
             (),
             _FAST_S,
         ),

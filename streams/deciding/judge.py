@@ -102,10 +102,10 @@ class Judge:
 
     def audiences_due(self, rules: Rules, crowd: Crowd, numbers: Timeline) -> Flips:
         """Return who enters and leaves from the tick before to the last one, each when it was due."""
-        grid = self.engine_rules.sweep_ms
+        grid, everyone = self.engine_rules.sweep_ms, np.arange(len(crowd))
 
         def see(rows: NDArray[np.intp], tick: I64) -> tuple[Inputs, I64]:
-            some = crowd if len(rows) == len(crowd) else crowd.sorted(rows)
+            some = crowd if np.array_equal(rows, everyone) else crowd.sorted(rows)
             now = some.at(tick * grid)
             return self._inputs(rules, some, numbers.at(rows, tick), now), now
 

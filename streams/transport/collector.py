@@ -67,7 +67,7 @@ class Collector:
         self._ownership = ownership
         self._merge_part = merge_part
         self._stages = ownership.stages
-        self._target = ownership.settings.max_chunk
+        self._size = ownership.chunk_size
         self._waiting_since: float | None = None
         self._last = 0
         self._numbers = {
@@ -127,7 +127,7 @@ class Collector:
         return part.aligner.waiting(topic) < self._bound()
 
     def _bound(self) -> int:
-        return max(BUFFER_LEAST, 2 * self._target // max(1, len(self._ownership.parts)))
+        return max(BUFFER_LEAST, 2 * self._size.most // max(1, len(self._ownership.parts)))
 
     def _steer(self, client: AIOKafkaConsumer) -> None:
         """Pause topics whose buffer is full: unread answers would hold up the fetches of all others."""
@@ -207,7 +207,7 @@ class Collector:
             return None
         if self._waiting_since is None:
             self._waiting_since = now_s
-        if total < self._target // 2 and now_s - self._waiting_since < LONGEST_WAIT_S:
+        if total < self._size.now // 2 and now_s - self._waiting_since < LONGEST_WAIT_S:
             return None
         self._waiting_since = None
         self._stages.begin()
@@ -221,7 +221,7 @@ class Collector:
     def _cut(self, ready: list[tuple[Part, int]], total: int, now_s: float) -> list[Piece]:
         """Share the chunk out to the partitions in proportion to what they have."""
         settled = all(part.has_committed for part, _ in ready)
-        share = min(1.0, (self._target if settled else min(FIRST_CHUNK, self._target)) / total)
+        share = min(1.0, (self._size.now if settled else min(FIRST_CHUNK, self._size.now)) / total)
         pieces = []
         for part, count in ready:
             piece = part.aligner.release(part.number, max(1, round(count * share)), now_s)
@@ -232,4 +232,4 @@ class Collector:
 
     def pause_s(self) -> float:
         """Return how long to leave the loop to others before the next fetch."""
-        return 0 if self._last >= self._target // 2 else PAUSE_S
+        return 0 if self._last >= self._size.now // 2 else PAUSE_S

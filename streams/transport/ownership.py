@@ -21,6 +21,7 @@ from streams.settings import Settings
 from streams.stages import StageClock
 from streams.transport import protocol
 from streams.transport.chunk import Chunk
+from streams.transport.chunk_size import ChunkSize
 from streams.transport.part import OutOfStepError, Part
 from streams.transport.performer import Performer, follow
 from streams.transport.ports import EnginePort, Observer
@@ -66,6 +67,7 @@ class Ownership:
         self.clock = clock
         self.stages = StageClock(observer.on_stage)
         self.topics = INPUT_TOPICS
+        self.chunk_size = ChunkSize(settings.max_chunk)
         self.standbys = Standbys(settings, engine, transactions=transactions)
         self.transactions = transactions
         self.performer = Performer(
@@ -301,7 +303,7 @@ class Ownership:
             LiveSegmentsError: the engine cannot go on.
             OutOfStepError: records are missing or come twice.
         """
-        started = time.perf_counter()
+        started, started_cpu = time.perf_counter(), time.thread_time()
         fresh = chunk.fresh()
         if not fresh:
             return
@@ -311,6 +313,7 @@ class Ownership:
         raw = chunk.raw(fresh)
         self.stages.lap("fetch")
         self.engine.process(raw)
+        self.chunk_size.took(len(raw), time.thread_time() - started_cpu)
         self.observer.on_chunk(len(raw), time.perf_counter() - started)
         for part, _, _ in fresh:
             if part.commit is None and self.engine.pending(part.number) >= COMMIT_EVENTS:

@@ -13,8 +13,10 @@ from aiokafka import TopicPartition
 from streams.clock import ManualClock
 from streams.errors import InterlockError
 from streams.merge_part import MERGER, MergeLife, MergePart
+from streams.records import RawBatch
 from streams.settings import Settings
 from streams.transport.alignment import Fetched
+from streams.transport.chunk_size import FIRST
 from streams.transport.collector import FIRST_CHUNK, Collector
 from streams.transport.ownership import Ownership
 from streams.transport.part import OutOfStepError, Part
@@ -167,9 +169,34 @@ def test_chunks_are_small_until_a_partition_that_has_something_has_committed() -
     part.add(0, piece(5, 10_000), 0.0)
     for topic in range(part.topics):
         part.aligner.heard(topic, part.aligner.end(topic), time.monotonic())
+    collector._ownership.chunk_size.now = Settings().max_chunk
     sizes = []
     for committed in (False, True):
         part.has_committed = committed
         sizes.append(len(collector.next_message(1).value.pieces[0][2].raw))
 
     assert sizes == [FIRST_CHUNK, Settings().max_chunk]
+
+
+def test_chunks_are_as_large_as_the_last_ones_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    collector, part, _ = build()
+    ownership = collector._ownership
+    ownership.engine.open(0)
+    part.has_committed = True
+    part.add(0, piece(5, 10_000), 0.0)
+    for topic in range(part.topics):
+        part.aligner.heard(topic, part.aligner.end(topic), time.monotonic())
+    cost_s, cpu_s = iter([0.1, 1.0, 0.1]), [0.0]
+
+    def work(_raw: RawBatch) -> None:
+        cpu_s[0] += next(cost_s)
+
+    monkeypatch.setattr(time, "thread_time", lambda: cpu_s[0])
+    monkeypatch.setattr(ownership.engine, "process", work)
+    sizes = []
+    for _ in range(3):
+        chunk = collector.next_message(1).value
+        sizes.append(len(chunk.pieces[0][2].raw))
+        ownership.process(chunk)
+
+    assert sizes == [FIRST, 2 * FIRST, 2 * FIRST // 4]  # the second one took four times as long as it may
