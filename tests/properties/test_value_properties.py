@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.events import I64, U64
@@ -66,6 +66,7 @@ def test_probability_alive_rises_with_a_later_last_order(
 
 
 @given(MODELS, COUNTS, DAYS, DAYS, st.floats(0.5, 300), st.floats(0, 300))
+@example(BgNbd(1.0, 1.0, 2.0, 1.0), 99.0, 0.0, 0.0, 2.0, 8.0)
 def test_expected_orders_grow_with_time_and_stay_below_the_rate(
     model: BgNbd, x: float, t_x: float, silence: float, days: float, more: float
 ) -> None:

@@ -135,6 +135,19 @@ def test_expectation_is_smooth_where_the_closed_form_is_not(offset: float) -> No
         )
 
 
+@pytest.mark.parametrize(("r", "a", "b"), [(1, 2, 1), (3, 43, 3), (1, 30, 33), (1, 3, 2), (6, 2, 13)])
+@pytest.mark.parametrize("x", [80.0, 99.0, 420.0])
+def test_expectation_of_many_orders_with_whole_parameters_is_the_integral(
+    r: float, a: float, b: float, x: float
+) -> None:
+    """SciPy's series is infinite or no number there, when the days ahead are many more than the age."""
+    model = BgNbd(r, 1.0, a, b)
+    for days in (10, 100, 1000):
+        assert model.expected_if_alive(*living(x, 0), days)[0] == pytest.approx(
+            integral(model, x, 0, days), rel=1e-7
+        )
+
+
 def test_expectation_passes_the_pole_of_the_series() -> None:
     """At a + b = 1 and no repeat order the series has a pole, the expectation has not."""
     for b in (0.3, 0.3 + 1e-12, 0.3 - 1e-10, 0.25):
