@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from models.audiences import (
     Definition,
     Definitions,
@@ -19,12 +21,15 @@ from models.audiences import (
     catalogue,
     successor,
 )
+from models.clusterer import Model
 from streams.codec import activation
 from streams.codec.definitions import encode_definition
 from streams.codec.output_records import Definition as SegmentRecord
 from streams.codec.output_records import Lineage
 from streams.errors import InputFileError
 from streams.records import Record
+from streams.review_records import customers_of, review_of
+from streams.reviewing import AUDIENCE
 from streams.segments_file import BrokenFileError
 
 MODELS = "models"
@@ -120,8 +125,12 @@ class Defining:
             Rules(made, catalogue())
         return wanted
 
-    def take(self) -> list[Record]:
-        """Return the records of what comes in force now, none when that is what already is."""
+    def take(self, model: Model | None) -> list[Record]:
+        """Return the records of what comes in force now, none when that is what already is.
+
+        Args:
+            model: the newest one, for the figures of the audiences.
+        """
         wanted, self._wanted = self._wanted, None
         if wanted is None:
             return []
@@ -132,21 +141,40 @@ class Defining:
         self._in_force, self._offset = made, offset
         self._record = activation.encode_numbered(made, offset)
         log.info("definitions version %d come in force: %d audiences", made.version, len(made.audiences))
-        return [*self.newest(), *_records(previous, made)]
+        return [*self._numbered(), *_records(previous, made, model)]
 
-    def newest(self) -> list[Record]:
-        """Return the record of what is in force, to accompany a model; none before there are any."""
+    def accompany(self, model: Model) -> list[Record]:
+        """Return the records of what is in force, with what its customers do; none before there are any."""
+        made = self._in_force
+        return [*self._numbered(), *(() if made is None else _records(made, made, model))]
+
+    def _numbered(self) -> list[Record]:
         return [] if self._record is None else [Record(MODELS, 0, activation.KEY, self._record)]
 
 
-def _records(previous: Definitions | None, made: Definitions) -> Iterator[Record]:
+def _records(previous: Definitions | None, made: Definitions, model: Model | None) -> Iterator[Record]:
     """Yield the record of each audience of a version, and of those that are no more."""
     known = {} if previous is None else previous.slots
-    found = [_alive(d, made.version, born=d.id not in known) for d in made.audiences]
+    found = [_counted(_alive(d, made.version, born=d.id not in known), made, model) for d in made.audiences]
     before = () if previous is None else previous.audiences
     found += [_ended(d, made.version) for d in before if d.id not in made.slots]
     for record in found:
         yield Record(DEFINITIONS, 0, record.id.encode(), encode_definition(record))
+
+
+def _counted(record: SegmentRecord, made: Definitions, model: Model | None) -> SegmentRecord:
+    """Return an audience with its figures as of the last count; null while nobody was counted."""
+    if model is None:
+        return record
+    number, everyone = AUDIENCE + made.slots[record.id], customers_of(model.standing)
+    size = model.standing.of(number).get("customers", 0)
+    return msgspec.structs.replace(
+        record,
+        size=size if everyone else None,
+        share=size / everyone if everyone else None,
+        model_version=model.version,
+        review=review_of(model, number),
+    )
 
 
 def _alive(definition: Definition, version: int, *, born: bool) -> SegmentRecord:

@@ -16,7 +16,7 @@ from streams.observer import EngineObserver
 from streams.outbox import audiences_of, name_of
 from streams.partition import Partition
 from streams.restoring import forget_row
-from streams.reviewing import flow
+from streams.reviewing import leave_all
 from streams.sweeper import Sweeper
 
 
@@ -48,7 +48,7 @@ class Eraser:
             part.accumulator.forget(keyed64_many([key], self.secret), decided_ms + 1)
             part.changes.extend(exits)
             self.observer.changes(exits)
-            flow(part, int(r["behaviour"]), 0)
+            leave_all(part, r)
             forget_row(part, self.slab, key)
         part.gone.append(key)
         part.changed.pop(key, None)

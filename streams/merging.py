@@ -112,7 +112,7 @@ class Merging:
         model = self._merger.advance()
         self._merger.epoch = epoch_rows(model.version)
         self._on_model(model)
-        accompany = self._defining.take() or self._defining.newest()
+        accompany = self._defining.take(model) or self._defining.accompany(model)
         return [*accompany, Record(MODELS, 0, MODEL_KEY, model.to_bytes()), *definitions(model)]
 
     def take_definitions(self) -> list[Record] | None:
@@ -120,7 +120,7 @@ class Merging:
 
         Their transaction must commit no offsets: those of deltas move with the model that holds these.
         """
-        return self._defining.take() or None
+        return self._defining.take(self.model) or None
 
 
 def epoch_rows(version: int) -> int:

@@ -11,6 +11,7 @@ from models.clusterer import NO_SEGMENT, Model, Review
 from models.events import MONEY_SCALE
 from models.features import BY_NAME
 from streams.codec.output_records import Difference, Favourite, SegmentReview
+from streams.reviewing import AUDIENCE
 
 MOST = 5
 """Favourites, and features, that are named."""
@@ -18,13 +19,23 @@ MOST = 5
 
 def sizes_of(standing: Review) -> dict[int, int]:
     """Return the customers by number of their segment, those in none left out."""
-    counted = {int(number): standing.of(number).get("customers", 0) for number in standing.numbers}
+    counted = {number: standing.of(number).get("customers", 0) for number in _partition(standing)}
     return {number: count for number, count in counted.items() if count > 0 and number != NO_SEGMENT}
+
+
+def customers_of(standing: Review) -> int:
+    """Return the customers counted, those in no segment too."""
+    return sum(standing.of(number).get("customers", 0) for number in _partition(standing))
+
+
+def _partition(standing: Review) -> list[int]:
+    """Return the numbers that each customer is counted under exactly one of: 0 and the behaviour segments."""
+    return standing.numbers[standing.numbers < AUDIENCE].tolist()
 
 
 def review_of(model: Model, number: int) -> SegmentReview | None:
     """Return what the customers of a segment do, None while none of them is counted."""
-    money = sum(model.standing.of(n).get("money", 0) for n in model.standing.numbers.tolist())
+    money = sum(model.standing.of(n).get("money", 0) for n in _partition(model.standing))
     return reviewed(model.standing.of(number), model.review.of(number), money)
 
 

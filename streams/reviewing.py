@@ -1,8 +1,9 @@
 """The review of the segments on its way to the merger: once a day and partition, as a difference.
 
-At the first tick of each day all customers of a partition are counted. What has changed since the count
-before goes into a delta, with the moves since then: the sums over all deltas are how things stand. The count
-itself stays in the changelog, and the moves in the meta row, so that a restart neither loses nor doubles any.
+At the first tick of each day all customers of a partition are counted, by behaviour segment and by audience.
+What has changed since the count before goes into a delta, with the moves since then: the sums over all deltas
+are how things stand. The count itself stays in the changelog, and the moves in the meta row, so that a
+restart neither loses nor doubles any.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from collections.abc import Mapping
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.calendar import DAY_MS
 from models.clusterer import NOTHING, Review
+from models.events import I64, Bool
 from models.features.tally import Tally
 from streams.partition import Flow, Partition
 
 FLOWS: tuple[Flow, ...] = get_args(Flow)
+AUDIENCE = 1 << 32
+"""Number of the audience with slot 0 in reviews, the others follow; a slot is never given to another id."""
 
 
 def tally_of(since_ms: int, tick_ms: int) -> Tally | None:
@@ -32,6 +37,24 @@ def flow(part: Partition, old: int, new: int, count: int = 1) -> None:
         part.flows[old, "left"] += count
     if new:
         part.flows[new, "entered"] += count
+
+
+def turn(part: Partition, slot: int, count: int = 1, *, entered: bool) -> None:
+    """Take note of customers who entered an audience, or left it."""
+    part.flows[AUDIENCE + slot, "entered" if entered else "left"] += count
+
+
+def leave_all(part: Partition, r: np.void) -> None:
+    """Take note of a customer who leaves for good."""
+    flow(part, int(r["behaviour"]), 0)
+    numbers, inside = audiences_in(part, np.array([r["audience_bits"]]))
+    part.flows.update((number, "left") for number in numbers[inside[0]].tolist())
+
+
+def audiences_in(part: Partition, bits: NDArray[np.uint32]) -> tuple[I64, Bool]:
+    """Return the numbers (g,) of the audiences in force, and who (n, g) of those with the bits is in them."""
+    slots = np.array([] if part.rules is None else sorted(part.rules.definitions.slots.values()), np.int64)
+    return AUDIENCE + slots, (bits.astype(np.int64)[:, None] >> slots & 1) > 0
 
 
 def tell(part: Partition, tally: Tally) -> None:

@@ -1,15 +1,16 @@
-"""What the customers of each behaviour segment do, as sums: the review of the segments."""
+"""What the customers of each segment do, as sums: the review of the segments."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.clusterer import Review
 from models.clusterer.review import NOTHING
-from models.events import I64
+from models.events import I64, Bool
 from models.features.view import View
 from models.names import Names
 
@@ -30,23 +31,25 @@ class Tally:
     The same customers give the same review in any order and any portions.
     """
 
-    __slots__ = ("_favourites", "_review")
+    __slots__ = ("_favourites", "_of_groups", "_review")
 
     def __init__(self) -> None:
         self._review = NOTHING
         self._favourites: dict[str, Counter[tuple[int, int]]] = {what: Counter() for what in NAMED}
+        self._of_groups: dict[str, Counter[tuple[int, int]]] = {what: Counter() for what in NAMED}
 
-    def add(self, view: View, numbers: I64 | None = None) -> None:
-        """Add customers who have been decided; who is in no segment counts as of segment 0.
+    def add(self, view: View, groups: I64 | None = None, inside: Bool | None = None) -> None:
+        """Add customers who have been decided; who is in no behaviour segment counts as of segment 0.
 
         Args:
             view: n customers.
-            numbers: (n,) what they are counted as; None: the number of their behaviour segment.
+            groups: (g,) numbers, other than those of behaviour segments, of what a customer may be in beside.
+            inside: (n, g) who is in what.
         """
         r = view.r
         if not len(r):
             return
-        numbers = r["behaviour"].astype(np.int64) if numbers is None else numbers
+        numbers = r["behaviour"].astype(np.int64)
         values = np.empty((len(r), len(COLUMNS)), np.int64)
         for j, field in enumerate(_TOTALS):
             values[:, j] = r[field]
@@ -55,8 +58,15 @@ class Tally:
         values[:, -2] = r["money_gross"] - r["money_refunded"]
         values[:, -1] = view.since("last_seen") > SILENT_DAYS
         self._review = self._review.plus(Review.counted(COLUMNS, numbers, values))
-        for what, counts in self._favourites.items():
-            self._count(counts, numbers, view.top(what, f"{what}_weight"))
+        favourites = {what: view.top(what, f"{what}_weight") for what in NAMED}
+        for what, codes in favourites.items():
+            self._count(self._favourites[what], numbers, codes)
+        if groups is None or inside is None or not inside.any():
+            return
+        self._review = self._review.plus(Review.counted(COLUMNS, groups, inside.T.astype(np.int64) @ values))
+        who, group = np.nonzero(inside)
+        for what, codes in favourites.items():
+            self._count(self._of_groups[what], groups[group], codes[who])
 
     @staticmethod
     def _count(counts: Counter[tuple[int, int]], numbers: I64, codes: NDArray[np.float64]) -> None:
@@ -66,7 +76,10 @@ class Tally:
             counts[pair >> 16, pair & 0xFFFF] += count
 
     def review(self, names: Names) -> Review:
-        """Return the sums by segment.
+        """Return the sums by number.
+
+        Of the favourites of groups those are named that are among those of a behaviour segment, or of who is
+        in none: so groups add no columns.
 
         Args:
             names: what the partition's codes mean.
@@ -76,6 +89,7 @@ class Tally:
             kept = _most(counts, what, names)
             if kept:
                 columns = sorted({name for _, name, _ in kept})
+                kept += _most(self._of_groups[what], what, names, frozenset(columns))
                 values = np.zeros((len(kept), len(columns)), np.int64)
                 for i, (_, name, count) in enumerate(kept):
                     values[i, columns.index(name)] = count
@@ -84,13 +98,15 @@ class Tally:
         return total
 
 
-def _most(counts: Counter[tuple[int, int]], what: str, names: Names) -> list[tuple[int, str, int]]:
+def _most(
+    counts: Counter[tuple[int, int]], what: str, names: Names, among: Container[str] | None = None
+) -> list[tuple[int, str, int]]:
     """Return (number, name, customers) of the favourites of most customers of each segment."""
     taken: Counter[int] = Counter()
     found = []
     named = [(-count, names.name(what, code), number) for (number, code), count in counts.items()]
     for count, name, number in sorted((c, name, n) for c, name, n in named if name is not None):
-        if taken[number] < FAVOURITES:
+        if taken[number] < FAVOURITES and (among is None or name in among):
             taken[number] += 1
             found.append((number, name, -count))
     return found

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +28,9 @@ if TYPE_CHECKING:
     short_help="List the segments with their sizes and what their customers do.",
     example="KAFKA_BOOTSTRAP=localhost:9092 live-segments segments",
 )
-@click.option(
-    "--audiences", is_flag=True, help="Count what the customers of the audiences do, too: reads all profiles."
-)
 @json_option
-def segments(audiences: bool, as_json: bool) -> None:
-    """Print all segments with their sizes, and what the customers of the behaviour segments do.
+def segments(as_json: bool) -> None:
+    """Print all segments with their sizes, and what their customers do.
 
     From a running or a stopped deployment. What they do is counted once a day; see `segment-definitions`.
     """
@@ -50,12 +46,6 @@ def segments(audiences: bool, as_json: bool) -> None:
     settings = load_settings()
     with Reader(settings) as reader:
         rows, advice = segment_sizes(reader), newest_advice(tail_of_models(reader))
-        if audiences:
-            from streams.audience_review import audience_reviews
-            from streams.clock import SystemClock
-
-            found = audience_reviews(settings, reader, SystemClock())
-            rows = [replace(row, review=found[row.id]) if row.id in found else row for row in rows]
     if as_json:
         listed = [msgspec.to_builtins(row) | {"share": round(row.share, 6)} for row in rows]
         print_json({"segments": listed, "advice": msgspec.to_builtins(advice)})

@@ -70,8 +70,7 @@ def _figures(segment: Segment) -> Iterator[str]:
     yield f"{visits}, churned (not seen for 90 days) {_share(review.churned_share)}"
     clicks = f"campaign clicks per visit {_share(review.campaign_click_through)}"
     yield f"{clicks}, campaign orders per click {_share(review.campaign_conversion)}"
-    since = "since the model before" if segment.segment_set == "behaviour" else "in the last 7 days"
-    yield f"{since}: {review.entered:,} in, {review.left:,} out"
+    yield f"since the model before: {review.entered:,} in, {review.left:,} out"
 
 
 def _share(value: float | None) -> str:

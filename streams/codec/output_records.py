@@ -308,16 +308,22 @@ class Definition(Struct, frozen=True, kw_only=True):
     size: Annotated[Count | None, Meta(description="Customers in it when last counted; null: not yet.")] = (
         None
     )
-    share: Annotated[Share | None, Meta(description="Part of all customers decided; null: not counted.")] = (
-        None
-    )
-    model_version: Annotated[Count | None, Meta(description="Behaviour: model it is from; else null.")] = None
+    share: Annotated[
+        Share | None,
+        Meta(
+            description="Part of the customers: behaviour, of those in a segment; audience, of all; "
+            "null: not counted."
+        ),
+    ] = None
+    model_version: Annotated[
+        Count | None, Meta(description="Behaviour: model it is from; audience: newest model; null: none yet.")
+    ] = None
     definitions_version: Annotated[
         Count | None, Meta(description="Audience: definitions it is from; else null.")
     ] = None
     review: Annotated[
         SegmentReview | None,
-        Meta(description="Behaviour: what its customers do, as of the last count; null: not counted yet."),
+        Meta(description="What its customers do, as of the last count; null: nobody is counted yet."),
     ] = None
     differences: Annotated[
         tuple[Difference, ...],

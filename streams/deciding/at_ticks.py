@@ -20,6 +20,7 @@ from streams.deciding.journal import Journal
 from streams.deciding.judge import NEVER, Judge, Timeline, eligible
 from streams.deciding.moves import AudienceMoves, BehaviourMoves, Movers, Moves
 from streams.deciding.sampling import show
+from streams.reviewing import audiences_in
 from streams.rules import EngineRules
 
 
@@ -92,7 +93,9 @@ class AtTicks:
             for i, tally in enumerate(tallies):
                 if tally is not None:
                     mine = crowd.owner == i
-                    tally.add(View(crowd.where(mine).r, now[mine], self.calendar))
+                    r = crowd.where(mine).r
+                    inside = audiences_in(crowd.parts[i], r["audience_bits"])
+                    tally.add(View(r, now[mine], self.calendar), *inside)
 
     def _judge(self, force: Force, view: View | None = None) -> Judge:
         sight = None if view is None else view.valued(value_of(force[0]))

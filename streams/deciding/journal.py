@@ -20,7 +20,7 @@ from streams.deciding.moves import AudienceMoves, BehaviourMoves, Chains, Moves
 from streams.deciding.records import changes_of
 from streams.observer import EngineObserver
 from streams.partition import Held
-from streams.reviewing import flow
+from streams.reviewing import flow, turn
 from streams.rules import EngineRules
 
 
@@ -105,7 +105,7 @@ class Journal:
 
     @staticmethod
     def _mark(batches: Sequence[Moves]) -> None:
-        """Let the commit write the rows, and the review count the moves between behaviour segments."""
+        """Let the commit write the rows, and the review count the moves."""
         for moves in batches:
             numbers = [part.number for part in moves.who.parts]
             owner = np.array(numbers, np.intp)
@@ -119,6 +119,10 @@ class Journal:
                 ways = Counter(zip(numbers, moves.old.tolist(), moves.new.tolist(), strict=True))
                 for (number, old, new), count in ways.items():
                     flow(parts[number], old, new, count)
+            if isinstance(moves, AudienceMoves):
+                turns = Counter(zip(numbers, moves.slot.tolist(), moves.entered.tolist(), strict=True))
+                for (number, slot, entered), count in turns.items():
+                    turn(parts[number], slot, count, entered=entered)
 
 
 def _known(values: F64) -> list[float | None]:

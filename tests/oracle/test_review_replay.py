@@ -13,11 +13,12 @@ import pytest
 
 import streams.merging
 from models.clusterer import NOTHING, Delta, Model, Review
-from streams.codec.activation import is_definitions
+from streams.codec.activation import decode_numbered, is_definitions
 from streams.codec.definitions import Definition, decode_definition
 from streams.merging import DEFINITIONS, MODELS
 from streams.outbox import BACKFILL, DELTAS
 from streams.replay import Replay
+from streams.reviewing import AUDIENCE
 from streams.settings import Settings
 from streams.shop.record import ShopRecord
 from streams.shop.simulation import simulate
@@ -50,15 +51,23 @@ class Shop(NamedTuple):
 
     def moves(self) -> Iterator[tuple[str, int, bool]]:
         """Yield (customer, number, whether entered) of the changes of behaviour segments until the tick."""
+        for customer, segment, entered in self.changes("behaviour"):
+            yield customer, int(segment.removeprefix("b-")), entered
+
+    def changes(self, segment_set: str) -> Iterator[tuple[str, str, bool]]:
+        """Yield (customer, segment, whether entered) of the changes of a set until the tick."""
         for record in self.sink.records:
             value = orjson.loads(record.value or b"{}") if record.topic == BACKFILL else None
-            if (
-                value is not None
-                and value["properties"]["segment_set"] == "behaviour"
-                and self._before(value)
-            ):
+            if value is not None and self._before(value):
                 p = value["properties"]
-                yield value["userId"], int(p["audience_key"].removeprefix("b-")), p["change"] == "entered"
+                if p["segment_set"] == segment_set:
+                    yield value["userId"], p["audience_key"], p["change"] == "entered"
+
+    def audiences(self) -> dict[str, int]:
+        """Return the number in reviews of each audience."""
+        log = [r.value for r in self.sink.records if r.topic == MODELS and r.value is not None]
+        slots = decode_numbered([value for value in log if is_definitions(value)][-1])[0].slots
+        return {name: AUDIENCE + slot for name, slot in slots.items()}
 
     def _before(self, change: dict[str, Any]) -> bool:
         """Return whether a change was counted: events at the tick come after it."""
@@ -96,6 +105,11 @@ def worth(row: Row) -> dict[str, int]:
     }
 
 
+def behaviour(told: Review) -> list[int]:
+    """Return the numbers of behaviour segments, and of none."""
+    return [number for number in told.numbers.tolist() if number < AUDIENCE]
+
+
 def test_deltas_add_up_to_what_sql_counts(shop: Shop) -> None:
     """Customers, orders, money, visits, coupons, campaigns and the silent of each segment, exactly."""
     held = {customer: number for customer, number, entered in shop.moves() if entered}
@@ -105,7 +119,7 @@ def test_deltas_add_up_to_what_sql_counts(shop: Shop) -> None:
     told = shop.told()
 
     assert len(expected) > 4
-    assert {n for n in told.numbers.tolist() if told.of(n).get("customers")} == set(expected)
+    assert {n for n in behaviour(told) if told.of(n).get("customers")} == set(expected)
     assert sum(sums["silent"] for sums in expected.values()) > 10
     for number, sums in expected.items():
         assert {name: told.of(number).get(name, 0) for name in sums} == dict(sums), number
@@ -116,10 +130,51 @@ def test_flows_are_the_change_records(shop: Shop) -> None:
     flows = Counter((number, "entered" if entered else "left") for _, number, entered in shop.moves())
     told = shop.told()
 
-    assert {(n, way): told.of(n)[way] for n in told.numbers.tolist() for way in ("entered", "left")} == {
-        (n, way): flows[n, way] for n in told.numbers.tolist() for way in ("entered", "left")
+    assert {(n, way): told.of(n)[way] for n in behaviour(told) for way in ("entered", "left")} == {
+        (n, way): flows[n, way] for n in behaviour(told) for way in ("entered", "left")
     }
     assert sum(flows.values()) > 500
+
+
+def test_audiences_are_counted_as_sql_and_the_change_records_do(shop: Shop) -> None:
+    """The figures of all who are in each by its changes; who came and who left altogether."""
+    numbers, told, features = shop.audiences(), shop.told(), shop.customers()[0]
+    held: dict[str, set[str]] = defaultdict(set)
+    flows = Counter[tuple[str, str]]()
+    for customer, name, entered in shop.changes("audience"):
+        (held[name].add if entered else held[name].remove)(customer)
+        flows[name, "entered" if entered else "left"] += 1
+
+    assert sum(map(len, held.values())) > 500
+    assert sum(flows[name, "left"] for name in held) > 500
+    for name, number in numbers.items():
+        expected = Counter[str]()
+        for customer in held[name]:
+            expected.update(worth(features[customer]))
+        found = told.of(number)
+        assert {column: found.get(column, 0) for column in expected} == dict(expected), name
+        assert (found["entered"], found["left"]) == (flows[name, "entered"], flows[name, "left"]), name
+
+
+def test_favourites_of_audiences_are_among_those_of_segments(shop: Shop) -> None:
+    """No more than their customers; an audience of most customers has the favourite of most customers."""
+    told, sizes = shop.told(), Counter[int]()
+    everyone = Counter[str]()
+    for n in behaviour(told):
+        everyone.update({name: count for name, count in told.of(n).items() if ":" in name})
+    for number in shop.audiences().values():
+        found = {name: count for name, count in told.of(number).items() if ":" in name}
+        sizes[number] = told.of(number).get("customers", 0)
+        assert {name for name, count in found.items() if count} <= {
+            name for name in everyone if everyone[name]
+        }
+        for what in ("category", "brand"):
+            assert sum(n for name, n in found.items() if name.startswith(what)) <= sizes[number]
+    largest, customers = sizes.most_common(1)[0]
+    first = max(everyone, key=everyone.__getitem__)
+
+    assert customers > told.of(0).get("customers", 0)
+    assert told.of(largest)[first] == max(n for name, n in told.of(largest).items() if ":" in name)
 
 
 def test_favourites_are_those_of_sql(shop: Shop) -> None:
@@ -144,7 +199,7 @@ def test_favourites_are_those_of_sql(shop: Shop) -> None:
                 least.update(tops if len(tops) == 1 else ())
     told = shop.told()
     found = Counter(
-        {(n, name): count for n in told.numbers.tolist() for name, count in told.of(n).items() if ":" in name}
+        {(n, name): count for n in behaviour(told) for name, count in told.of(n).items() if ":" in name}
     )
 
     assert least.total() > 100
@@ -172,8 +227,9 @@ def test_models_and_records_say_what_was_told(shop: Shop) -> None:
         elif record.topic == DEFINITIONS and record.value is not None:
             found = decode_definition(record.value)
             definitions[found.id] = found
-            if found.set == "behaviour" and found.review is not None:
-                sums = total.of(int(found.id.removeprefix("b-")))
+            if found.review is not None:
+                behaviour_segment = found.set == "behaviour"
+                sums = total.of(int(found.id[2:]) if behaviour_segment else shop.audiences()[found.id])
                 assert found.size == sums["customers"]
                 assert found.review.revenue == sums["money"] / 10_000
                 assert found.review.churned_share == pytest.approx(
@@ -181,7 +237,10 @@ def test_models_and_records_say_what_was_told(shop: Shop) -> None:
                 )
 
     assert versions > 3
-    counted = [d for d in definitions.values() if d.review is not None]
+    audiences = [d for d in definitions.values() if d.set == "audience"]
+    assert sum(d.review is not None for d in audiences) > 10
+    assert all((d.size or 0) > 0 and d.model_version == versions for d in audiences if d.review is not None)
+    counted = [d for d in definitions.values() if d.review is not None and d.set == "behaviour"]
     assert sum(d.share or 0 for d in counted) == pytest.approx(1, abs=0.2)
     assert all(d.differences and d.review and d.review.top_categories for d in counted)
     assert len(counted) > 4

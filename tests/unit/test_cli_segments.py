@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 import pytest
 
-import streams.audience_review
 import streams.reader
 from models.audiences import catalogue, parse, successor
 from models.clusterer import Review
@@ -19,8 +18,9 @@ from streams.cli.program import THREADS
 from streams.codec.activation import FROM_FILE, encode_numbered
 from streams.codec.main_features import NO_FEATURES
 from streams.codec.membership import AudienceMembership, Behaviour, Membership, encode_memberships
-from streams.merging import definitions
-from streams.review_records import reviewed
+from streams.defining import Defining
+from streams.merging import DEFINITIONS, definitions
+from streams.reviewing import AUDIENCE
 from streams.segments_file import read_definitions, segments_file
 from streams.settings import Settings
 from tests.clusterer_samples import FEATURES, first_model
@@ -132,25 +132,28 @@ def test_what_a_behaviour_segment_is_stands_below_the_tables(
     assert "since the model before: 30 in, 40 out" in told
 
 
-def test_audiences_have_figures_when_they_are_asked_for(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_audiences_have_figures_once_their_customers_are_counted(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the table of the audiences and in a paragraph; otherwise nothing of them is counted."""
-    counted = Review.counted(("customers", "orders", "money"), np.array([1]), np.array([[4, 2, 15_000_000]]))
-    flows = {"entered": 31, "left": 7}
-    review = reviewed(counted.of(1), flows, 60_000_000)
-    assert review is not None
-    monkeypatch.setattr(streams.audience_review, "audience_reviews", lambda *_: {"window-shoppers": review})
+    """In the table of the audiences and in a paragraph, from the records that accompany a model."""
+    assert SHIPPED is not None
+    number = AUDIENCE + SHIPPED.slots["window-shoppers"]
+    columns = ("customers", "orders", "money", "entered", "left")
+    sums = np.array([[4, 2, 15_000_000, 31, 7], [8, 0, 60_000_000, 0, 0]])
+    counted = Review.counted(columns, np.array([number, 0]), sums)
+    defining = Defining(lambda: SHIPPED, lambda: None)
+    defining.open(deployment.log[-1])
+    records = defining.accompany(replace(MODEL, review=counted, standing=counted))
+    deployment.defined |= {r.key or b"": r.value or b"" for r in records if r.topic == DEFINITIONS}
 
-    assert "revenue" not in printed(capsys, "segments")
-    assert deployment.members == 1234
-    lines = printed(capsys, "segments", "--audiences").splitlines()
+    lines = printed(capsys, "segments").splitlines()
     at = lines.index("Audiences: a customer is in any number of them")
     assert lines[at + 2].split() == ["id", "audience", "size", "share", "revenue", "in", "out"]
-    assert lines[at + 4].split()[-3:] == ["1,500", "31", "7"]
-    told = lines.index("window-shoppers (window-shoppers)")
+    row = next(line.split() for line in lines[at:] if line.split()[:1] == ["window-shoppers"])
+    assert row[-3:] == ["1,500", "31", "7"]
+    told = lines.index("Window shoppers (window-shoppers)")
     assert lines[told + 1] == "  revenue 1,500 (25.0%), 2 orders of 750.00, 0.0% with a coupon"
-    assert "  in the last 7 days: 31 in, 7 out" in lines[told:]
+    assert "  since the model before: 31 in, 7 out" in lines[told:]
 
 
 def test_definitions_are_shown_whole(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:

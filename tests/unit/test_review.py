@@ -16,10 +16,11 @@ from streams.cli.review import print_review
 from streams.codec.output_records import Difference, Favourite, SegmentReview
 from streams.outbox import DELTAS
 from streams.records import CLICKS, CUSTOMERS
+from streams.reviewing import AUDIENCE
 from streams.shop.record import ShopRecord
 from streams.sizes import Segment
-from tests.engine_runs import HOUR_MS, Driver, record
-from tests.oracle.synthetic import DAY_MS, START_MS
+from tests.engine_runs import HOUR_MS, Driver, driven, in_chunks, record
+from tests.oracle.synthetic import DAY_MS, START_MS, stream
 
 
 def rows(count: int) -> View:
@@ -98,6 +99,26 @@ def test_moves_wait_for_the_count_of_the_day_also_over_a_restart(*, restart: boo
     assert counted[2] == 8
     assert told(driver)[2] == 7
     assert told(driver)[1] == counted[1] + moves(driver) - counted[0] + 1
+
+
+def test_who_is_erased_leaves_all_audiences() -> None:
+    """Each is told as one who left, and is counted in none of them from then on."""
+    driver = driven(in_chunks(stream(seed=5, customers=25, days=12), 500))
+    slab = driver.engine.slab
+    part, key = next(
+        (part, key)
+        for part in driver.engine.parts.values()
+        for key, row in part.index.items()
+        if int(slab.rows["audience_bits"][row]).bit_count() > 1
+    )
+    bits, before = int(slab.rows["audience_bits"][part.index[key]]), part.flows.copy()
+    driver.feed([record(CUSTOMERS, key.decode(), 1, part.stream_ms, erase=True)])
+    left = part.flows - before
+
+    assert {n - AUDIENCE for n, way in left if way == "left" and n >= AUDIENCE} == {
+        slot for slot in range(32) if bits >> slot & 1
+    }
+    assert set(left.values()) == {1}
 
 
 def test_people_see_what_the_customers_of_a_segment_do(capsys: pytest.CaptureFixture[str]) -> None:
