@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -100,43 +101,69 @@ def decide(
     if min_stay_ms > 0 and (at_ms is None or since_ms is None):
         raise ValueError("a minimum stay needs the time of each decision and since when each segment is held")
     when = np.zeros(len(decided), np.int64) if at_ms is None else at_ms
-    entered = np.zeros(len(start), np.int64) if since_ms is None else since_ms.astype(np.int64)
-    n, g = len(order), len(start)
-    group = np.repeat(np.arange(g), np.diff(np.append(start, n)))
+    since = np.zeros(len(start), np.int64) if since_ms is None else since_ms.astype(np.int64)
+    group = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(order))))
     held = np.zeros(len(decided), np.int64)  # the chunk may hold events of customers of another model
     held[order] = current[group]
     nearer = decided & (model.step(distances, held, 0.0) != held)
     would_move = decided & (model.step(distances, held, margin) != held)
-    moving = np.unique(group[would_move[order]])
-    still = np.ones(g, np.bool_)
-    still[moving] = False
-    by_margin, by_stay = int(nearer[order][still[group]].sum()), 0
+    moving = np.zeros(len(start), np.bool_)
+    moving[group[would_move[order]]] = True
+    inside = moving[group]
+    walk = _Walk(model, distances, margin, min_stay_ms, decided, when)
     final = current.copy()
-    events: list[NDArray[np.intp]] = []
-    olds: list[I64] = []
-    news: list[I64] = []
-    if len(moving):
-        inside = np.isin(group, moving)
-        sub_order = order[inside]
-        sub_group = group[inside]
-        first = np.flatnonzero(np.append(True, sub_group[1:] != sub_group[:-1]))
-        for local, at in passes(first, sub_order):
-            use = decided[at]
-            who, at_used = moving[local[use]], at[use]
-            old = final[who]
-            new, kept = settle(
-                model, distances[at_used], margin, old, when[at_used] - entered[who], min_stay_ms
-            )
+    moves = _joined(walk.ranks(order[inside], group[inside], final, since) if moving.any() else ())
+    moves.by_margin += int(nearer[order][~inside].sum())
+    return moves, final
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Goes through events rank by rank: the first one of each customer, the second one of each, and so on."""
+
+    model: Steps
+    distances: F64
+    margin: float
+    min_stay_ms: int
+    decided: Bool
+    when: I64
+
+    def ranks(
+        self, order: NDArray[np.intp], group: NDArray[np.intp], held: I64, since: I64
+    ) -> Iterator[Moves]:
+        """Yield the moves of each rank.
+
+        Args:
+            order: (m,) events, sorted by customer.
+            group: (m,) their customers.
+            held: (g,) number that each customer holds; changes.
+            since: (g,) since when; changes.
+        """
+        first = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
+        whose = group[first]
+        for local, at in passes(first, order):
+            use = self.decided[at]
+            who, events = whose[local[use]], at[use]
+            distances, old, when = self.distances[events], held[who], self.when[events]
+            new, kept = settle(self.model, distances, self.margin, old, when - since[who], self.min_stay_ms)
             moved = new != old
-            final[who] = new
-            entered[who[moved]] = when[at_used[moved]]
-            by_stay += int(kept.sum())
-            by_margin += int((model.step(distances[at_used], old, 0.0) != old)[~moved & ~kept].sum())
-            events.append(at_used[moved])
-            olds.append(old[moved])
-            news.append(new[moved])
-    event = np.concatenate(events) if events else np.empty(0, np.intp)
-    by_event = np.argsort(event, kind="stable")
-    old_all = np.concatenate(olds) if olds else np.empty(0, np.int64)
-    new_all = np.concatenate(news) if news else np.empty(0, np.int64)
-    return Moves(event[by_event], old_all[by_event], new_all[by_event], by_margin, by_stay), final
+            held[who] = new
+            since[who[moved]] = when[moved]
+            nearer = self.model.step(distances, old, 0.0) != old
+            by_margin, by_stay = int(nearer[~moved & ~kept].sum()), int(kept.sum())
+            yield Moves(events[moved], old[moved], new[moved], by_margin, by_stay)
+
+
+def _joined(found: Iterable[Moves]) -> Moves:
+    """Return the moves of all ranks in the order of their events."""
+    none = np.empty(0, np.int64)
+    all_ = [Moves(none.astype(np.intp), none, none), *found]
+    event = np.concatenate([moves.event for moves in all_])
+    order = np.argsort(event, kind="stable")
+    return Moves(
+        event[order],
+        np.concatenate([moves.old for moves in all_])[order],
+        np.concatenate([moves.new for moves in all_])[order],
+        sum(moves.by_margin for moves in all_),
+        sum(moves.by_stay for moves in all_),
+    )

@@ -83,6 +83,8 @@ def test_who_falls_silent_leaves_within_a_minute(kafka: Broker, deploy: Deploy, 
         left = [(at, change) for at, change in heard(settings, CUSTOMERS + 8) if change["userId"][0] == "c"]
 
     assert sorted(change["userId"] for _, change in left) == sorted(f"c{i}" for i in range(CUSTOMERS))
+    delays_s = [(at - seen[int(change["userId"][1:])] - STAY_MS) / 1000 for at, change in left]
+    print(f"heard {min(delays_s):.1f} to {max(delays_s):.1f} s after they were due")  # noqa: T201 - with -rP
     for heard_ms, change in left:
         due_ms = seen[int(change["userId"][1:])] + STAY_MS
         dated_ms = datetime.fromisoformat(change["timestamp"]).timestamp() * 1000
