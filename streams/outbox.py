@@ -92,18 +92,20 @@ def _forget(part: Partition) -> None:
 
 def _rows(part: Partition, slab: Slab) -> list[Record]:
     """Return the changelog records of the blocks that changed."""
-    records = []
+    records: list[Record] = []
     for prefix, dirty, block in (
         (codec.HOT_PREFIX, part.hot, slice(0, HOT_BYTES)),
         (codec.COLD_PREFIX, part.cold, slice(HOT_BYTES, None)),
     ):
-        rows = slab.in_use(_unique(dirty))
-        version = codec.VERSION_BYTE
-        width = (block.stop or slab.bytes.shape[1]) - block.start
-        data = slab.bytes[rows, block].tobytes()
-        for i, key in enumerate(slab.keys(rows.tolist())):
-            value = version + data[i * width : (i + 1) * width]
-            records.append(Record(CHANGELOG, part.number, prefix + key, value))
+        rows = _unique(dirty)
+        if part.gone:
+            rows = slab.in_use(rows)
+        values = codec.encode_blocks(slab.bytes[rows, block])
+        keys = slab.keys(rows.tolist())
+        records += [
+            Record(CHANGELOG, part.number, prefix + key, value)
+            for key, value in zip(keys, values, strict=True)
+        ]
     return records
 
 

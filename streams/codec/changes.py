@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 import msgspec
 import orjson
 from msgspec import Struct
 
-from streams.codec.json_columns import OPTIONS, json_of, lists, objects, strings
+from streams.codec.json_columns import OPTIONS, json_of, lists, objects, scalars, strings
 from streams.codec.main_features import NO_FEATURES, Json, features_json
 from streams.codec.output_records import (
     FIXED_PROPERTIES,
@@ -43,7 +43,8 @@ __all__ = [
     "message_id",
 ]
 
-Headers: TypeAlias = tuple[tuple[str, bytes], ...]
+Header: TypeAlias = tuple[str, bytes]
+Headers: TypeAlias = tuple[Header, ...]
 
 CHANGE_TYPE = "live-segments.change.v1"
 """CloudEvents type of a change record."""
@@ -140,33 +141,40 @@ def encode_changes(
     Raises:
         ValueError: as `encode_change`.
     """
-    idents = message_ids(map(_IDENTITY, changes), run_id, [change.timestamp_ms for change in changes])
+    times = [change.timestamp_ms for change in changes]
     received = rfc3339(received_at_ms)
+    frames: dict[Origin, dict[tuple[Any, ...], _Frame]] = {origin: {} for origin in set(origins)}
     columns = zip(
         changes,
         origins,
-        idents,
+        message_ids(map(_IDENTITY, changes), run_id, times),
+        map(rfc3339, times),
         strings([change.customer_id for change in changes]),
+        scalars([change.move_id for change in changes]),
         strings([change.reason for change in changes]),
+        scalars([change.confidence for change in changes]),
         lists([_heaviest(change.reasons) for change in changes], _encode),
         _triggers(changes),
         strict=True,
     )
-    for change, origin, ident, customer, reason, reasons, trigger in columns:
-        opening, segment, versions, personas = _frame(*_FRAME(change), origin, run_id, space_id)
-        time, since = rfc3339(change.timestamp_ms), rfc3339(change.since_ms)
-        move = "null" if change.move_id is None else json_of(change.move_id)
-        confidence = "null" if change.confidence is None else json_of(change.confidence)
-        features = _shown(change.features, change.segment_id)
+    for change, origin, ident, time, customer, move, reason, confidence, reasons, trigger in columns:
+        sides = _SIDES(change)
+        frame = frames[origin].get(sides)
+        if frame is None:
+            frame = frames[origin][sides] = _frame(*sides, origin, run_id, space_id)
+        opening, segment, versions, personas, flag, source, origin_header = frame
+        features = change.features
+        if flag in features:
+            features = _without(features, change.segment_id)
+        shown = f",{features[1:-1]}" if len(features) > len(NO_FEATURES) else ""
         value = (
             f'{opening}{customer}","messageId":"{ident}","timestamp":"{time}","receivedAt":"{received}",'
-            f'{segment}"move_id":{move},"since":"{since}","sequence":{change.sequence},'
-            f'"cause":"{change.cause}","reason":"{reason}","confidence":{confidence},{versions}{features}}},'
+            f'{segment}"move_id":{move},"since":"{rfc3339(change.since_ms)}","sequence":{change.sequence},'
+            f'"cause":"{change.cause}","reason":"{reason}","confidence":{confidence},{versions}{shown}}},'
             f'"context":{{"reasons":[{reasons}],{personas}{trigger}}}}}'
         ).encode()
         if len(value) > MAX_VALUE_BYTES:
             value = _fit(orjson.loads(value), change)
-        source, origin_header = _constant_headers(space_id, origin)
         headers: Headers = (
             _SPEC,
             ("ce_id", ident.encode()),
@@ -181,7 +189,7 @@ def encode_changes(
 
 
 _IDENTITY = attrgetter("customer_id", "segment_id", "sequence")
-_FRAME = attrgetter(
+_SIDES = attrgetter(
     "segment_set",
     "segment_id",
     "segment_name",
@@ -198,10 +206,21 @@ _encode = msgspec.json.Encoder(enc_hook=lambda scalar: scalar.item()).encode
 """The hook is for numpy's numbers."""
 
 
-@lru_cache(maxsize=64)
-def _constant_headers(space_id: str, origin: str) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
-    """Return the headers that only the deployment and the origin decide."""
-    return ("ce_source", f"/live-segments/{quote(space_id, safe='')}".encode()), ("origin", origin.encode())
+class _Frame(NamedTuple):
+    """What all records of one side of a segment share, in the order of the record."""
+
+    opening: str
+    """Up to the customer."""
+    segment: str
+    """The segment's properties."""
+    versions: str
+    """The last of the fixed properties."""
+    personas: str
+    """What Segment's audience mappings read."""
+    flag: str
+    """How a main feature would begin that is called as the segment."""
+    source: Header
+    origin: Header
 
 
 @lru_cache(maxsize=1024)
@@ -217,13 +236,7 @@ def _frame(  # what is cached must be hashable: the fields one by one
     origin: str,
     run_id: str,
     space_id: str,
-) -> tuple[str, str, str, str]:
-    """Return what all records of one side of a segment share, in the order of the record.
-
-    Returns:
-        The beginning, up to the customer; the segment's properties; the last of the fixed properties; what
-        Segment's audience mappings read.
-    """
+) -> _Frame:
     flag = json_of(segment_id)
     personas = {
         "computation_class": "audience",
@@ -242,16 +255,22 @@ def _frame(  # what is cached must be hashable: the fields one by one
         f'"model_version":{model},"definitions_version":{definitions},"origin":"{origin}",'
         f'"run_id":{json_of(run_id)},"schema_version":{SCHEMA_VERSION}'
     )
-    return opening, segment, versions, f'"personas":{json_of(personas)}'
+    return _Frame(
+        opening,
+        segment,
+        versions,
+        f'"personas":{json_of(personas)}',
+        f'"{segment_id}":',
+        ("ce_source", f"/live-segments/{quote(space_id, safe='')}".encode()),
+        ("origin", origin.encode()),
+    )
 
 
-def _shown(features: Json, segment_id: str) -> str:
-    """Return the main features as further properties; one that is called as the flag is left out."""
-    if f'"{segment_id}":' in features:
-        held = orjson.loads(features)
-        held.pop(segment_id, None)
-        features = features_json(held)
-    return f",{features[1:-1]}" if len(features) > len(NO_FEATURES) else ""
+def _without(features: Json, name: str) -> Json:
+    """Return the main features without one."""
+    held = orjson.loads(features)
+    held.pop(name, None)
+    return features_json(held)
 
 
 def _triggers(changes: Sequence[Change]) -> Iterator[str]:
