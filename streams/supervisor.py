@@ -25,6 +25,9 @@ HEALTHY_AFTER_S = 60.0
 BREACHES = "SUPERVISOR_INVARIANT_BREACHES"
 """Environment variable that tells a child how many before it ended because an invariant was broken: they
 could not show it on their metrics page any more."""
+KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(128 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
+"""Settings of glibc for a child: what a chunk or a commit frees stays at hand for the next, up to 128 MiB at
+the heap's end, instead of going to the system and coming back zeroed, page by page."""
 FINAL = frozenset({ExitCode.DONE, ExitCode.USAGE, ExitCode.INPUT_FILE, ExitCode.INTERLOCK, ExitCode.STOPPED})
 """Exit codes after which the same worker would only end the same way."""
 
@@ -67,7 +70,7 @@ class Supervisor:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _run_child(self) -> int:
-        environ = {**os.environ, BREACHES: str(self._breaches)}
+        environ = {**KEEP_MEMORY, **os.environ, BREACHES: str(self._breaches)}
         # in a session of its own: a terminal would send it the signal that we hand on, and two mean hurry
         with subprocess.Popen(  # noqa: S603 - our own module
             self._command, stdin=subprocess.PIPE, env=environ, start_new_session=True

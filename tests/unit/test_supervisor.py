@@ -13,7 +13,7 @@ import pytest
 
 from streams import supervisor as module
 from streams.settings import Settings
-from streams.supervisor import BREACHES, Supervisor
+from streams.supervisor import BREACHES, KEEP_MEMORY, Supervisor
 from streams.telemetry import Telemetry
 
 
@@ -78,6 +78,20 @@ def test_the_settings_reach_the_child_with_their_secrets(tmp_path: Path) -> None
     Supervisor(Settings(sasl_password="s3cret"), command).run()  # noqa: S106 - not a password
 
     assert b"s3cret" in out.read_bytes()
+
+
+def test_a_worker_keeps_freed_memory_at_hand_unless_the_operator_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trim, mmap = KEEP_MEMORY
+    monkeypatch.setenv(trim, "1")
+    monkeypatch.delenv(mmap, raising=False)
+    told = tmp_path / "told"
+
+    code = f"pathlib.Path({str(told)!r}).write_text(os.environ[{trim!r}] + ' ' + os.environ[{mmap!r}])"
+
+    assert Supervisor(Settings(), child(code)).run() == 0
+    assert told.read_text() == f"1 {KEEP_MEMORY[mmap]}"
 
 
 def test_a_broken_invariant_is_restarted_and_the_next_worker_is_told_how_often(tmp_path: Path) -> None:
