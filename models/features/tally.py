@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.clusterer import Review
 from models.clusterer.review import NOTHING
-from models.events import I64, Bool
+from models.events import F64, I64, Bool
 from models.features.view import View
 from models.names import Names
 
@@ -19,6 +18,8 @@ SILENT_DAYS = 90
 FAVOURITES = 20
 """Favourite categories, and brands, of a segment that are kept of a partition: those of most customers. A
 name that is in no partition among these is missing; one that is in some only is counted too low."""
+MERGED = 32
+"""Counts of portions that are kept apart before they are added up."""
 _TOTALS = ("orders", "sessions", "bounces", "coupon_orders", "campaign_clicks", "campaign_orders")
 COLUMNS = (*_TOTALS, "customers", "buyers", "money", "silent")
 """Columns of the review, beside `category:<name>` and `brand:<name>`: the customers whose favourite it is."""
@@ -35,8 +36,8 @@ class Tally:
 
     def __init__(self) -> None:
         self._review = NOTHING
-        self._favourites: dict[str, Counter[tuple[int, int]]] = {what: Counter() for what in NAMED}
-        self._of_groups: dict[str, Counter[tuple[int, int]]] = {what: Counter() for what in NAMED}
+        self._favourites = {what: _Pairs() for what in NAMED}
+        self._of_groups = {what: _Pairs() for what in NAMED}
 
     def add(self, view: View, groups: I64 | None = None, inside: Bool | None = None) -> None:
         """Add customers who have been decided; who is in no behaviour segment counts as of segment 0.
@@ -60,20 +61,13 @@ class Tally:
         self._review = self._review.plus(Review.counted(COLUMNS, numbers, values))
         favourites = {what: view.top(what, f"{what}_weight") for what in NAMED}
         for what, codes in favourites.items():
-            self._count(self._favourites[what], numbers, codes)
+            self._favourites[what].add(numbers, codes)
         if groups is None or inside is None or not inside.any():
             return
         self._review = self._review.plus(Review.counted(COLUMNS, groups, inside.T.astype(np.int64) @ values))
         who, group = np.nonzero(inside)
         for what, codes in favourites.items():
-            self._count(self._of_groups[what], groups[group], codes[who])
-
-    @staticmethod
-    def _count(counts: Counter[tuple[int, int]], numbers: I64, codes: NDArray[np.float64]) -> None:
-        known = ~np.isnan(codes)
-        pairs, found = np.unique(numbers[known] << 16 | codes[known].astype(np.int64), return_counts=True)
-        for pair, count in zip(pairs.tolist(), found.tolist(), strict=True):
-            counts[pair >> 16, pair & 0xFFFF] += count
+            self._of_groups[what].add(groups[group], codes[who])
 
     def review(self, names: Names) -> Review:
         """Return the sums by number.
@@ -85,11 +79,11 @@ class Tally:
             names: what the partition's codes mean.
         """
         total = self._review
-        for what, counts in self._favourites.items():
-            kept = _most(counts, what, names)
+        for what, pairs in self._favourites.items():
+            kept = _most(pairs.counts(), what, names)
             if kept:
                 columns = sorted({name for _, name, _ in kept})
-                kept += _most(self._of_groups[what], what, names, frozenset(columns))
+                kept += _most(self._of_groups[what].counts(), what, names, frozenset(columns))
                 values = np.zeros((len(kept), len(columns)), np.int64)
                 for i, (_, name, count) in enumerate(kept):
                     values[i, columns.index(name)] = count
@@ -98,8 +92,41 @@ class Tally:
         return total
 
 
+class _Pairs:
+    """How often each pair of a number and a code came, NaN codes left out."""
+
+    __slots__ = ("_counts", "_pairs")
+
+    def __init__(self) -> None:
+        self._pairs: list[I64] = []
+        self._counts: list[I64] = []
+
+    def add(self, numbers: I64, codes: F64) -> None:
+        """Count pairs (n,)."""
+        known = ~np.isnan(codes)
+        pairs, counts = np.unique(numbers[known] << 16 | codes[known].astype(np.int64), return_counts=True)
+        self._pairs.append(pairs)
+        self._counts.append(counts)
+        if len(self._pairs) > MERGED:
+            self._merge()
+
+    def _merge(self) -> None:
+        pairs, place = np.unique(np.concatenate(self._pairs), return_inverse=True)
+        counts = np.zeros(len(pairs), np.int64)
+        np.add.at(counts, place, np.concatenate(self._counts))
+        self._pairs, self._counts = [pairs], [counts]
+
+    def counts(self) -> dict[tuple[int, int], int]:
+        """Return (number, code) to count."""
+        if not self._pairs:
+            return {}
+        self._merge()
+        found = zip(self._pairs[0].tolist(), self._counts[0].tolist(), strict=True)
+        return {(pair >> 16, pair & 0xFFFF): count for pair, count in found}
+
+
 def _most(
-    counts: Counter[tuple[int, int]], what: str, names: Names, among: Container[str] | None = None
+    counts: Mapping[tuple[int, int], int], what: str, names: Names, among: Container[str] | None = None
 ) -> list[tuple[int, str, int]]:
     """Return (number, name, customers) of the favourites of most customers of each segment."""
     taken: Counter[int] = Counter()

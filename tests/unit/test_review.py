@@ -48,6 +48,24 @@ def test_of_many_names_the_most_frequent_are_kept() -> None:
     assert "category:c19" in kept
 
 
+def test_any_portions_give_the_same_review() -> None:
+    """One customer at a time, all at once; in groups beside."""
+    names, groups = Names(), np.array([AUDIENCE, AUDIENCE + 3])
+    for i in range(40):
+        names.code("category", f"c{i:02}")
+    everyone, inside = rows(40), np.arange(80).reshape(40, 2) % 3 > 0
+    whole, parts = Tally(), Tally()
+    for _ in range(3):
+        whole.add(everyone, groups, inside)
+        for i in range(40):
+            one = View(everyone.r[i : i + 1], everyone.now[i : i + 1], Calendar.utc())
+            parts.add(one, groups, inside[i : i + 1])
+
+    assert whole.review(names).to_bytes() == parts.review(names).to_bytes()
+    assert whole.review(names).of(AUDIENCE)["customers"] == 3 * inside[:, 0].sum()
+    assert whole.review(names).of(AUDIENCE + 3)["category:c00"] == 3 * inside[0, 1]
+
+
 def test_nobody_gives_nothing() -> None:
     """An empty partition has an empty review."""
     tally = Tally()
