@@ -7,6 +7,8 @@ STAMP := .venv/.complete
 UV_VERSION := 0.13.9
 ARGS ?=
 ROUNDS ?= 10
+# Two files of tests at a time; one after the other: PARALLEL=
+PARALLEL ?= -n 2 --dist loadfile
 
 # uv brings its own certificates; behind a company proxy the machine's are the right ones.
 CERTIFICATES := /etc/ssl/certs/ca-certificates.crt
@@ -65,10 +67,10 @@ test: setup  ## all tests, on a real Kafka where java and mvn are there; one fil
 	  echo "*** java and mvn are not both here: tests that need a real Kafka are SKIPPED and the others use the"; \
 	  echo "*** embedded broker, which cannot show exactly-once. On Debian: apt-get install default-jre-headless maven"; \
 	fi
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-fast: setup  ## the tests that need neither a broker nor the recorded data
-	@$(BIN)/python -m pytest -m "not kafka and not data" $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not kafka and not data" $(ARGS)
 
 check: setup  ## lint, format, types, layers, generated docs, alert rules; never writes to the tree
 	$(BIN)/ruff check
