@@ -43,7 +43,7 @@ def test_online_retail_through_kafka_gives_the_published_figures(
     kafka: Broker, deploy: Deploy, tmp_path: Path
 ) -> None:
     """4,338 customers, 18,532 invoices, GBP 8,911,407.90 gross, although the worker is killed half-way."""
-    settings = deploy(kafka, currency="GBP", web_port=0, session_timeout_ms=6000, sweep_interval_s=5)
+    settings = deploy(kafka, currency="GBP", web_port=0, session_timeout_ms=6000, sweep_interval_s=300)
 
     found = _through_kafka(
         settings, "online_retail_2010-12_2011-12.csv.gz", "online-retail", tmp_path / "log"
