@@ -27,7 +27,6 @@ from models.clusterer import Model
 from models.events import I64
 from models.features import BY_NAME, Feature, View
 from models.names import Names
-from models.value import ValueModel
 from streams.codec.changes import Change, Reason
 from streams.codec.main_features import Json
 from streams.codec.output_records import Cause
@@ -57,7 +56,9 @@ def audience_changes_of(
         calendar: local days.
     """
     who = moves.who
-    shown = main_features(View(who.after, who.at, calendar, value_of(moves.model)), main, who.books())
+    now = View(who.after, who.at, calendar, value_of(moves.model))
+    then = View(who.before, who.before_at, calendar, value_of(_model_before(moves, cause)))
+    shown = main_features(now, main, who.books())
     common = list(_columns(moves, keys, sequence, shown))
     versions = 0 if moves.model is None else moves.model.version, moves.rules.version
     found: list[list[Change]] = [[] for _ in keys]
@@ -66,7 +67,7 @@ def audience_changes_of(
         beginning = opening(
             definition.name, entered=entered, cause=cause, first_time=moves.rules.version == 1
         )
-        for i, words, reasons in _grounds(kind, moves, calendar, value_of(_model_before(moves, cause))):
+        for i, words, reasons in _grounds(kind, moves, now, then):
             customer, since, timestamp, last, trigger, features, seen = common[i]
             change = Change(
                 customer_id=customer,
@@ -156,21 +157,25 @@ def _rule(moves: AudienceMoves, i: int) -> tuple[Rule | None, Definition]:
 
 
 def _grounds(
-    kind: _Kind, moves: AudienceMoves, calendar: Calendar, value_before: ValueModel | None
+    kind: _Kind, moves: AudienceMoves, now: View, then: View
 ) -> Iterator[tuple[int, Sequence[str], tuple[Reason, ...]]]:
-    """Yield place, conditions in words and reasons of each move of a kind."""
+    """Yield place, conditions in words and reasons of each move of a kind.
+
+    Args:
+        kind: the moves.
+        moves: all of them.
+        now: all customers as they are decided.
+        then: all customers as they were decided before.
+    """
     places: list[int] = kind.at.tolist()
     if kind.rule is None:
         yield from ((place, (), ()) for place in places)
         return
-    who, at = moves.who, kind.at
     teller = kind.rule.on_entering if kind.entered else kind.rule.on_leaving
-    now = View(who.after, who.at, calendar, value_of(moves.model)).at(at)
-    then = View(who.before, who.before_at, calendar, value_before).at(at)
-    fresh = then.r["events"] == 0
+    fresh = then.r["events"][kind.at] == 0
     for grounds in teller.tell(
-        _table(teller.columns, moves, now, places),
-        _table(teller.columns, moves, then, places),
+        _table(teller.columns, moves, now, kind.at),
+        _table(teller.columns, moves, then, kind.at),
         fresh.tolist(),
     ):
         words = zip(*grounds.words, strict=True) if grounds.words else repeat(())
@@ -189,18 +194,18 @@ def _reasons(grounds: Grounds) -> Iterator[tuple[Reason, ...]]:
     return zip(*columns, strict=True)
 
 
-def _table(names: Sequence[str], moves: AudienceMoves, view: View, at: Sequence[int]) -> Table:
-    """Return what conditions may ask of the customers of a view, who move at these places."""
-    books = [moves.who.parts[i].names for i in at]
+def _table(names: Sequence[str], moves: AudienceMoves, view: View, at: NDArray[np.intp]) -> Table:
+    """Return what conditions may ask of those customers of a view who move at these places."""
+    books = [moves.who.parts[i].names for i in at.tolist()]
     return {name: _column(name, moves, view, books, at) for name in names}
 
 
 def _column(
-    name: str, moves: AudienceMoves, view: View, books: Sequence[Names], at: Sequence[int]
+    name: str, moves: AudienceMoves, view: View, books: Sequence[Names], at: NDArray[np.intp]
 ) -> Sequence[Value]:
     if name in BY_NAME:
         feature = BY_NAME[name]
-        return plain(feature, feature.value(view), books)
+        return plain(feature, view.column(feature)[at], books)
     numbers = moves.numbers[at].tolist()
     if name == BEHAVIOUR_SEGMENT:
         return [f"b-{number}" if number else None for number in numbers]

@@ -180,7 +180,7 @@ class Decider:
         owner = np.searchsorted([part.number for part in theirs], applied.partition)
         view = View(updated.after, seen.now, self.calendar, value_of(judge.model))
         inputs = inputs_of(rules.columns, view, numbers, theirs, owner, judge.model)
-        standing = standing_of(gather(updated.before, groups.picked))
+        standing = standing_of(updated.before, groups.picked)
         flips = rules.decide_events(inputs, standing, groups.order, groups.start, updated.accepted, seen.now)
         who = self._movers(seen, flips.row)
         began = np.where(flips.entered, flips.time_ms // 1000, flips.since_s) * 1000

@@ -141,6 +141,6 @@ def eligible(r: Rows, min_events: int) -> Bool:
     return (r["orders"] > 0) | (told >= min_events) | (r["behaviour"] > 0)
 
 
-def standing_of(r: Rows) -> Standing:
-    """Return a copy of what customers hold."""
-    return Standing(r["audience_bits"].copy(), r["audience_since_s"].copy())
+def standing_of(r: Rows, at: NDArray[np.intp] | slice = slice(None)) -> Standing:
+    """Return a copy of what customers hold, of those at some places."""
+    return Standing(r["audience_bits"][at].copy(), r["audience_since_s"][at].copy())

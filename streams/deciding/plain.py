@@ -57,4 +57,4 @@ def _names(namespace: str, values: F64, books: Sequence[Names]) -> list[Scalar]:
 
 def main_features(view: View, main: Sequence[Feature], books: Sequence[Names]) -> list[Json]:
     """Return the main features of the n customers of a view, with the dictionaries (n,) of their names."""
-    return features_of({one.name: plain(one, one.value(view), books) for one in main}, len(view.r))
+    return features_of({one.name: plain(one, view.column(one), books) for one in main}, len(view.r))
