@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, fields
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from streams.codec.schemas import Click, Customer, CustomerAttributes, Event, Pu
 from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS
 
 _ACTIONS: dict[str | None, int] = {action.name.lower(): int(action) for action in Action}
+_LINK = int(Action.LINK)
+_NAN = float("nan")
 _THOUSAND = 1000
 _ABSENT = -1e-3
 """In units: -1 once it is in thousandths."""
@@ -94,8 +96,7 @@ def _fill_clicks(columns: Events, at: I64, events: Sequence[Event]) -> None:
         return
     clicks = cast("Sequence[Click]", events)
     columns.kind[at] = Kind.CLICK
-    link = int(Action.LINK)
-    columns.action[at] = _small([_ACTIONS.get(click.action, link) for click in clicks])
+    columns.action[at] = _small([action_of(click.action) for click in clicks])
     columns.campaign[at] = _flags([click.campaign_id for click in clicks])
     columns.offer[at] = _flags([click.offer_id for click in clicks])
     columns.rating[at] = _thousandths([click.rating for click in clicks])
@@ -170,9 +171,49 @@ def _flags(values: Iterable[str | None]) -> Bool:
     return np.array([bool(value) for value in values], np.bool_)
 
 
+def action_of(text: str | None) -> int:
+    """Return the code of an action; one that is absent or unknown is a link."""
+    return _ACTIONS.get(text, _LINK)
+
+
 def _thousandths(values: Sequence[float | None]) -> I64:
     """Return the values in 1/1000, -1 for those that are absent."""
-    units: F64 = np.fromiter(
-        [_ABSENT if value is None else value for value in values], np.float64, len(values)
+    return in_thousandths(
+        np.fromiter([_NAN if value is None else value for value in values], np.float64, len(values))
     )
-    return np.rint(units * _THOUSAND).astype(np.int64)
+
+
+def in_thousandths(units: F64) -> I64:
+    """Return numbers in 1/1000, -1 for NaN."""
+    return np.rint(np.where(np.isnan(units), _ABSENT, units) * _THOUSAND).astype(np.int64)
+
+
+def merged(one: Events, other: Events) -> Events:
+    """Return the events of both by ascending source; no source is in both."""
+    source = np.concatenate([one.source, other.source])
+    order = np.argsort(source, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    at = order.tolist()
+
+    def column(name: str) -> Any:
+        first, second = getattr(one, name), getattr(other, name)
+        if isinstance(first, list):
+            both = first + second
+            return [both[i] for i in at]
+        return np.concatenate([first, second])[order]
+
+    lines = np.concatenate([place[one.lines.event], place[other.lines.event + len(one)]])
+    by_event = np.argsort(lines, kind="stable")
+    by = by_event.tolist()
+    category, brand = one.lines.category + other.lines.category, one.lines.brand + other.lines.brand
+    attributes = {int(place[i]): given for i, given in one.attributes.items()}
+    attributes |= {int(place[len(one) + i]): given for i, given in other.attributes.items()}
+    return Events(
+        **{name: column(name) for name in _PER_EVENT},
+        lines=Lines(lines[by_event], [category[i] for i in by], [brand[i] for i in by]),
+        attributes=attributes,
+    )
+
+
+_PER_EVENT = [field.name for field in fields(Events) if field.name not in {"lines", "attributes"}]

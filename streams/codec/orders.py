@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
-from models.events import F64, I64, MONEY_SCALE
+from models.events import F64, I64, MONEY_SCALE, Bool
 from streams.codec.money import convert, to_money
 from streams.codec.parse import Refusal
 from streams.codec.reason_codes import ReasonCode
@@ -32,6 +33,42 @@ class Orders:
     lines: list[Line]
 
 
+class Amounts(NamedTuple):
+    """What n orders of m lines amount to, in the currency that they are in."""
+
+    money: I64
+    discount: I64
+    items: I64
+    huge: Bool
+    """(m,) the line's quantity times its price is out of bounds; it counts nothing."""
+
+    def refused(self, line_order: I64) -> Bool:
+        """Return which orders cannot be used; line_order is (m,) the order that each line belongs to."""
+        wrong = (self.money < 0) | (np.maximum(self.money, self.discount) > _MAX_MONEY)
+        wrong[line_order[self.huge]] = True
+        return wrong
+
+
+def add_up(counts: I64, quantity: I64, price: F64, discount: F64, stated: F64) -> Amounts:
+    """Return what orders amount to, see `total_orders`.
+
+    Args:
+        counts: (n,) number of lines; the lines of an order lie together, in the order of the orders.
+        quantity: (m,) of the lines.
+        price: (m,) NaN when absent.
+        discount: (m,)
+        stated: (n,) totals, NaN when absent.
+    """
+    priced = ~np.isnan(price)
+    price = np.where(priced, price, 0.0)
+    huge = price * quantity > MAX_AMOUNT
+    line_discount = to_money(discount)
+    amount = np.where(priced & ~huge, to_money(price) * quantity - line_discount, 0)
+    absent = np.isnan(stated)
+    money = np.where(absent, _sums(amount, counts), to_money(np.where(absent, 0.0, stated)))
+    return Amounts(money, _sums(line_discount, counts), _sums(quantity, counts), huge)
+
+
 def total_orders(
     purchases: Sequence[Purchase], currency: str, rates: Mapping[str, Fraction]
 ) -> tuple[Orders, dict[int, Refusal]]:
@@ -45,18 +82,16 @@ def total_orders(
     n = len(purchases)
     lines = [line for purchase in purchases if purchase.items for line in purchase.items]
     counts = np.fromiter([len(p.items) if p.items else 0 for p in purchases], np.int64, n)
+    amounts = add_up(
+        counts,
+        np.fromiter([line.quantity or 1 for line in lines], np.int64, len(lines)),
+        _amounts([line.unit_price for line in lines]),
+        np.fromiter([line.discount or 0.0 for line in lines], np.float64, len(lines)),
+        _amounts([p.total for p in purchases]),
+    )
     line_order = np.repeat(np.arange(n), counts)
-    quantity = np.fromiter([line.quantity or 1 for line in lines], np.int64, len(lines))
-    price = _amounts([line.unit_price for line in lines])
-    priced = ~np.isnan(price)
-    price = np.where(priced, price, 0.0)
-    huge = price * quantity > MAX_AMOUNT
-    line_discount = to_money(np.fromiter([line.discount or 0.0 for line in lines], np.float64, len(lines)))
-    amount = np.where(priced & ~huge, to_money(price) * quantity - line_discount, 0)
-    stated = _amounts([p.total for p in purchases])
-    absent = np.isnan(stated)
-    money = np.where(absent, _sums(amount, counts), to_money(np.where(absent, 0.0, stated)))
-    orders = Orders(money, _sums(line_discount, counts), _sums(quantity, counts), line_order, lines)
+    orders = Orders(amounts.money, amounts.discount, amounts.items, line_order, lines)
+    huge = amounts.huge
     refused: dict[int, Refusal] = {}
     for i in set(line_order[huge].tolist()):
         refused[i] = (ReasonCode.OUT_OF_RANGE, "items", f"quantity times unit_price is over {MAX_AMOUNT:.0f}")

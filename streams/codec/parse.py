@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 import orjson
 
+from models.events import Bool
 from streams.codec.reason_codes import ReasonCode
 from streams.codec.schemas import SCHEMAS, CustomerAttributes, Event, Line
 from streams.records import CUSTOMERS, PURCHASES, RawBatch
@@ -105,16 +107,18 @@ def _violation(text: str) -> Refusal:
     return ReasonCode.OUT_OF_RANGE if _BOUND.search(text) else ReasonCode.WRONG_TYPE, field, text
 
 
-def count_unknown_fields(raw: RawBatch, parsed: list[Event | None]) -> int:
+def count_unknown_fields(raw: RawBatch, looked_at: Bool) -> int:
     """Return how many fields of the parsed values no schema knows: in records, order lines and attributes.
 
-    Exact for up to 127 records; of more, every k-th is looked at (64 to 127 of them) and the count is scaled
-    up: an estimate that shows the size of the surprise, at a price that does not grow with the chunk.
+    Looked at are (n,) the values that are parsed, less those that are known to have no such fields. Exact
+    for up to 127 records; of more, every k-th is looked at (64 to 127 of them) and the count is scaled up: an
+    estimate that shows the size of the surprise, at a price that does not grow with the chunk.
     """
-    step = max(1, len(parsed) // _SAMPLE)
-    sample = range(0, len(parsed), step)
-    found = sum(_unknown_fields(raw.topic[i], raw.value[i] or b"") for i in sample if parsed[i] is not None)
-    return round(found * len(parsed) / len(sample)) if found else 0
+    n = len(looked_at)
+    step = max(1, n // _SAMPLE)
+    sample = (np.flatnonzero(looked_at[::step]) * step).tolist()
+    found = sum(_unknown_fields(raw.topic[i], raw.value[i] or b"") for i in sample)
+    return round(found * n / len(range(0, n, step))) if found else 0
 
 
 def _unknown_fields(topic: int, value: bytes) -> int:
