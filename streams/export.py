@@ -50,11 +50,12 @@ def export_profiles(
                 writer.write_table(table)
                 customers += table.num_rows
             done(number, customers)
-        if writer is None:
+        if not customers:
             raise LiveSegmentsError(
                 "there is no customer in profiles-changelog yet; start a worker and send events"
             )
-        writer.close()
+        if writer is not None:
+            writer.close()
         part.replace(out)
     except OSError as error:
         raise UsageError(

@@ -22,6 +22,7 @@ def configure_logs(
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in _ROOTS:
         logging.getLogger(name).setLevel(level.upper())
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)  # a tick that comes late is nothing to act upon
 
 
 class TextLines(logging.Formatter):

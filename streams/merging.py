@@ -139,14 +139,14 @@ def definitions(model: Model) -> list[Record]:
             name=info.name,
             description=info.description,
             centre={name: in_unit(name, value) for name, value in info.centre.items()},
-            size=sizes.get(info.number) if sizes else None,
+            size=sizes.get(info.number, None if review is None else 0) if sizes else None,
             share=sizes.get(info.number, 0) / decided if decided else None,
             model_version=model.version,
-            review=review_of(model, info.number),
+            review=review,
             differences=differences_of(model, info.number),
             lineage=_lineage(model, info.number),
         )
-        for info in model.segments
+        for info, review in ((info, review_of(model, info.number)) for info in model.segments)
     ]
     alive = {info.number for info in model.segments}
     gone = sorted({event.number for event in model.lineage} - alive)

@@ -45,7 +45,7 @@ def _table(engine: Engine, part: Partition, keys: list[bytes], at_ms: int | None
     numbers = r["behaviour"].tolist()
     since = np.where(r["behaviour"] > 0, r["behaviour_since"], 0).astype("datetime64[ms]")
     columns: dict[str, Any] = {
-        "customer_id": pa.array([key.decode() for key in keys]),
+        "customer_id": pa.array([key.decode() for key in keys], pa.string()),
         "sequence": pa.array(r["sequence"].astype(np.int64)),
         "behaviour": pa.array([f"b-{n}" if n else None for n in numbers], pa.string()),
         "behaviour_name": pa.array([segments.get(n) for n in numbers], pa.string()),

@@ -11,7 +11,7 @@ from models.clusterer import NO_SEGMENT, Model, Review
 from models.events import MONEY_SCALE
 from models.features import BY_NAME
 from streams.codec.output_records import Difference, Favourite, SegmentReview
-from streams.reviewing import AUDIENCE
+from streams.reviewing import AUDIENCE, FLOWS
 
 MOST = 5
 """Favourites, and features, that are named."""
@@ -40,15 +40,15 @@ def review_of(model: Model, number: int) -> SegmentReview | None:
 
 
 def reviewed(sums: Mapping[str, int], recent: Mapping[str, int], money: int) -> SegmentReview | None:
-    """Return what some customers do, None where there are none.
+    """Return what some customers do, None where there are none and were none lately.
 
     Args:
         sums: over them, by the columns of a tally.
         recent: `entered` and `left`.
         money: of all customers, in 1/10,000.
     """
-    customers = sums.get("customers", 0)
-    if customers <= 0:
+    customers = max(sums.get("customers", 0), 0)
+    if not customers and not any(recent.get(way, 0) for way in FLOWS):
         return None
 
     def ratio(part: str, whole: str, scale: int = 1) -> float | None:

@@ -1,6 +1,7 @@
 """The review of the segments on its way to the merger: once a day and partition, as a difference.
 
-At the first tick of each day all customers of a partition are counted, by behaviour segment and by audience.
+At the first tick of each day, and of each model, all customers of a partition are counted, by behaviour
+segment and by audience.
 What has changed since the count before goes into a delta, with the moves since then: the sums over all deltas
 are how things stand. The count itself stays in the changelog, and the moves in the meta row, so that a
 restart neither loses nor doubles any.
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calendar import DAY_MS
-from models.clusterer import NOTHING, Review
+from models.clusterer import NOTHING, Model, Review
 from models.events import I64, Bool
 from models.features.tally import Tally
 from streams.partition import Flow, Partition
@@ -26,9 +27,16 @@ AUDIENCE = 1 << 32
 """Number of the audience with slot 0 in reviews, the others follow; a slot is never given to another id."""
 
 
-def tally_of(since_ms: int, tick_ms: int) -> Tally | None:
-    """Return an empty count for the sweep at a tick that begins a day (of UTC), None for other ticks."""
-    return Tally() if tick_ms // DAY_MS > since_ms // DAY_MS else None
+def tally_of(part: Partition) -> Tally | None:
+    """Return an empty count for a sweep whose tick begins a day (of UTC) or a model, None for others."""
+    if part.sweep is None:
+        return None
+    begins_day = part.tick_ms // DAY_MS > part.sweep.since_ms // DAY_MS
+    return Tally() if begins_day or _version(part.model) != _version(part.sweep.model) else None
+
+
+def _version(model: Model | None) -> int:
+    return 0 if model is None else model.version
 
 
 def flow(part: Partition, old: int, new: int, count: int = 1) -> None:

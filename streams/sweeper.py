@@ -67,11 +67,12 @@ class Sweeper:
         for part in parts:
             self.finish([part])
             rows, since_ms = part.rows(), part.tick_ms
-            part.sweep = Sweep(since_ms, part.model, part.rules, rows, tally_of(since_ms, tick_ms))
+            part.sweep = Sweep(since_ms, part.model, part.rules, rows)
             part.tick_ms, part.moved = tick_ms, True
             if model is not None and (part.model is None or part.model.version < model.version):
                 part.model = model
                 self._expect_changes(rows)
+            part.sweep.tally = tally_of(part)
             if rules is not None and (part.rules is None or part.rules.version < rules.version):
                 part.rules = rules
                 self._expect_changes(rows)
@@ -85,8 +86,7 @@ class Sweeper:
         """Begin again with a sweep that was under way when the partition was committed."""
         if part.sweep is not None:
             rows = part.rows()
-            tally = tally_of(part.sweep.since_ms, part.tick_ms)
-            part.sweep, self.done[rows] = replace(part.sweep, rows=rows, tally=tally), False
+            part.sweep, self.done[rows] = replace(part.sweep, rows=rows, tally=tally_of(part)), False
 
     def first(self, parts: Iterable[Partition], rows: Sequence[NDArray[np.intp]]) -> None:
         """Decide customers whose turn has not come yet: an event of theirs is waiting.

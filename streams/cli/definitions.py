@@ -17,7 +17,7 @@ from streams.cli.output import print_json, print_table, say, wrapped
 from streams.errors import ExitCode
 
 if TYPE_CHECKING:
-    from models.audiences import Definition, Definitions
+    from models.audiences import Definition, Definitions, Problem
     from streams.activating import Difference
     from streams.preview import Preview
 
@@ -46,7 +46,7 @@ def check(file: Path, as_json: bool) -> int:
     """Name everything that is wrong with a file, as FILE:LINE: …; exit code 1 when there is anything."""
     from streams.segments_file import problems_of, read_definitions, said
 
-    problems = problems_of(file)
+    problems = problems_of(file) or _nothing_in(read_definitions(file))
     count = 0 if problems else len(read_definitions(file).audiences)
     _warn_of_room(count)
     if as_json:
@@ -97,6 +97,15 @@ def preview(file: Path, profiles: Path | None, as_json: bool) -> None:
         print_json(asdict(found))
     else:
         _print_preview(found)
+
+
+def _nothing_in(parsed: Definitions) -> list[Problem]:
+    """Return what is wrong with a file that would end every audience: it was hardly meant."""
+    from models.audiences import Problem
+
+    if parsed.audiences:
+        return []
+    return [Problem(0, "", "there is no [[audience]] in it: it would end all that are in force; name one")]
 
 
 def _warn_of_room(taken: int) -> None:
@@ -151,11 +160,14 @@ def activate(file: Path, as_json: bool) -> None:
     what is in force changes nothing.
     """
     from streams.activating import activate as put_in_force
+    from streams.errors import InputFileError
     from streams.reader import Reader
-    from streams.segments_file import read_definitions
+    from streams.segments_file import read_definitions, said
     from streams.settings import load_settings
 
     parsed = read_definitions(file)
+    for problem in _nothing_in(parsed):
+        raise InputFileError(said(file, problem))
     settings = load_settings()
     with Reader(settings) as reader:
         done = put_in_force(settings, reader, parsed)

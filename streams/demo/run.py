@@ -17,7 +17,7 @@ from streams.demo.child import Worker
 from streams.demo.feed import Feed
 from streams.demo.screen import Screen, day_of
 from streams.demo.summary import WATCHED, Summary
-from streams.errors import LiveSegmentsError
+from streams.errors import BrokerUnreachableError, LiveSegmentsError
 from streams.lag import Lag
 from streams.produce import Publisher
 from streams.reader import Reader
@@ -159,7 +159,7 @@ class Demo:
                 looked = now
                 worker.check()
                 complete = feed.done()
-                left = lag.left()
+                left = _left(lag, max(fewest, 1), patient=now - moved <= NO_PROGRESS_S)
                 if left or not complete:
                     self.summary.seconds = now - began
                     quiet = 0
@@ -202,6 +202,20 @@ class Demo:
 ENV_OF = {row.name: row.env for row in SETTINGS}
 _PLAIN: dict[str, object] = {"security_protocol": "PLAINTEXT", "replication_factor": 1}
 """A broker of our own asks for nothing."""
+
+
+def _left(lag: Lag, before: int, *, patient: bool) -> int:
+    """Return the records that are not committed yet; as many as before when Kafka does not say it now.
+
+    Raises:
+        BrokerUnreachableError: it does not, and there is no patience.
+    """
+    try:
+        return lag.left()
+    except BrokerUnreachableError:
+        if not patient:
+            raise
+        return before
 
 
 def _free_port(address: str, wanted: int) -> int:

@@ -232,15 +232,17 @@ def test_models_and_records_say_what_was_told(shop: Shop) -> None:
                 sums = total.of(int(found.id[2:]) if behaviour_segment else shop.audiences()[found.id])
                 assert found.size == sums["customers"]
                 assert found.review.revenue == sums["money"] / 10_000
-                assert found.review.churned_share == pytest.approx(
-                    sums.get("silent", 0) / sums["customers"], abs=1e-6
+                assert found.review.churned_share == (
+                    pytest.approx(sums.get("silent", 0) / sums["customers"], abs=1e-6)
+                    if sums["customers"]
+                    else None
                 )
 
     assert versions > 3
     audiences = [d for d in definitions.values() if d.set == "audience"]
     assert sum(d.review is not None for d in audiences) > 10
-    assert all((d.size or 0) > 0 and d.model_version == versions for d in audiences if d.review is not None)
+    assert all(d.model_version == versions for d in audiences)
     counted = [d for d in definitions.values() if d.review is not None and d.set == "behaviour"]
     assert sum(d.share or 0 for d in counted) == pytest.approx(1, abs=0.2)
-    assert all(d.differences and d.review and d.review.top_categories for d in counted)
+    assert all(d.differences and d.review and (d.review.top_categories or not d.size) for d in counted)
     assert len(counted) > 4

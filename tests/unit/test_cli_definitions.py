@@ -133,6 +133,21 @@ def test_who_uses_most_of_the_places_is_told_how_many_are_left(
     assert left is None or f": {left} new audiences can still come" in captured.err
 
 
+@pytest.mark.parametrize("content", ["", "# nothing yet\n"])
+def test_a_file_without_any_audience_is_refused(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A failed redirection must not end all audiences; no broker is asked."""
+    file = tmp_path / "empty.toml"
+    file.write_text(content, encoding="utf-8")
+    told = f"{file}: there is no [[audience]] in it: it would end all that are in force; name one"
+
+    assert main(["definitions", "check", str(file)]) == 1
+    assert capsys.readouterr().out.splitlines() == [told, "1 problem"]
+    assert main(["definitions", "activate", str(file)]) == 4
+    assert told in capsys.readouterr().err
+
+
 def test_a_file_that_is_not_there_is_exit_code_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["definitions", "check", str(tmp_path / "none.toml")]) == 4
     assert "No such file" in capsys.readouterr().err

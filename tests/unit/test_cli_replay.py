@@ -48,6 +48,24 @@ def test_files_hold_what_the_report_says(tmp_path: Path, capsys: pytest.CaptureF
     assert "20,828 rows read, 1,753 records made, 0 rows skipped" in captured.err
 
 
+def test_partitions_without_customers_have_no_rows(tmp_path: Path) -> None:
+    """One order: all partitions but one are empty."""
+    order = {
+        "topic": "purchases",
+        "event_id": "1",
+        "customer_id": "c1",
+        "occurred_at": "2026-01-01T00:00:00Z",
+        "order_id": "o1",
+    }
+    order["items"] = [{"product_id": "p1", "quantity": 1, "unit_price": 2.5}]  # type: ignore[assignment]
+    file, out = tmp_path / "one.ndjson", tmp_path / "out"
+    file.write_text(json.dumps(order) + "\n", encoding="utf-8")
+
+    assert main(["replay", "run", str(file), "--format", "events", "--out", str(out)]) == 0
+    profiles = pq.read_table(out / "profiles.parquet")
+    assert profiles["customer_id"].to_pylist() == ["c1"]
+
+
 def test_a_report_for_people_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     """The figures and the table of segments."""
     assert main([*RUN, "--currency", "GBP", "--sweep-interval", "7d"]) == 0
