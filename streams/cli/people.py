@@ -57,7 +57,10 @@ def segments(as_json: bool) -> None:
     print_segments(rows, advice)
     print_review(rows)
     if not any(row.size for row in rows):
-        say("nobody is in a segment yet: a new model is taken up at the next sweep, within 30 s")
+        say(
+            "nobody is in a segment yet: a new model is taken up at the next sweep, within 30 s; if it stays "
+            "so, the worker's log says whether events arrive, and what is wrong with those in `dead-letters`"
+        )
 
 
 @click.command(
