@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
 from models.events import Events
@@ -35,7 +36,7 @@ def body(topic: int, number: int = 1, customer: str = CUSTOMER, **fields: Any) -
         "occurred_at": NOW,
         "session_id": "s-1",
     }
-    record |= _OWN[topic] | fields
+    record |= deepcopy(_OWN[topic]) | fields
     return {name: value for name, value in record.items() if value is not ...}
 
 
