@@ -7,8 +7,6 @@ STAMP := .venv/.complete
 UV_VERSION := 0.13.9
 ARGS ?=
 ROUNDS ?= 10
-# As the supervisor starts a worker: see streams/supervisor.py
-KEEP_MEMORY := MALLOC_TRIM_THRESHOLD_=134217728 MALLOC_MMAP_THRESHOLD_=33554432
 # Two files of tests at a time; one after the other: PARALLEL=
 PARALLEL ?= -n 2 --dist loadfile
 
@@ -97,7 +95,7 @@ bench-micro: setup  ## each stage of a worker by itself
 	@$(BIN)/python -m pytest tests/bench --benchmark-enable --benchmark-only $(ARGS)
 
 quality: setup  ## the clusterer beside River's own and batch k-means: error, agreement, churn, speed
-	@$(KEEP_MEMORY) $(BIN)/python -m tests.quality $(ARGS)
+	@$(BIN)/python -m tests.quality $(ARGS)
 
 chaos: setup  ## kill, freeze and cut workers and brokers, then count: ROUNDS=3; options: ARGS="--seed 7"
 	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS) $(ARGS)
