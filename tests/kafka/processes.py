@@ -23,6 +23,8 @@ from tests.kafka import counting_worker
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 90.0
 """Far beyond what anything takes; on a machine that is busy otherwise everything takes long."""
+SHOWN = 10_000
+"""Characters at the end of a log that a test which fails shows."""
 _forks = multiprocessing.get_context("forkserver")
 # importing the product takes longer than most tests: one process does it once, workers are its children
 _forks.set_forkserver_preload(["tests.kafka.counting_worker"])
@@ -49,7 +51,9 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave no process behind."""
+        """Leave no process behind; a test that fails shows what was logged."""
+        if error is not None:
+            print(f"{self._log}:\n{self.log()[-SHOWN:]}")  # noqa: T201 - pytest prints it with the failure
         self.kill()
         self._pipe.close()
 

@@ -93,7 +93,11 @@ class Load:
 
     def wait_until_counted(self, timeout_s: float = PATIENCE_S) -> float:
         """Wait until the group has committed all that was sent; return how long that took."""
-        return until(lambda: committed(self._settings) == self.total, "all committed", timeout_s)
+        try:
+            return until(lambda: committed(self._settings) == self.total, "all committed", timeout_s)
+        except AssertionError as error:
+            error.add_note(f"sent {self.total}; committed, end: {standing(self._settings)}")
+            raise
 
     @property
     def partitions(self) -> int:
@@ -129,16 +133,34 @@ def _group_client(bootstrap: str, group: str) -> Consumer:
 
 def committed(settings: Settings, client: Consumer | None = None) -> int:
     """Return the sum of the offsets that the group has committed for the event topics, -1 if unknown."""
-    wanted = [
+    try:
+        found = (client or group_admin(settings)).committed(_inputs(settings), 10)
+    except KafkaException:  # the group's coordinator is still loading
+        return -1
+    return sum(max(0, partition.offset) for partition in found)
+
+
+def standing(settings: Settings) -> dict[str, str]:
+    """Return for each partition of the event topics what is committed of it and where it ends, as text."""
+    client = group_admin(settings)
+    try:
+        found = client.committed(_inputs(settings), 10)
+    except KafkaException as error:
+        return {"all": str(error)}
+    return {
+        f"{place.topic} {place.partition}": f"{place.offset} {place.error or ''}, "
+        f"{client.get_watermark_offsets(place, 10)[1]}"
+        for place in found
+    }
+
+
+def _inputs(settings: Settings) -> list[TopicPartition]:
+    """Return the partitions of the event topics."""
+    return [
         TopicPartition(topic_name(settings, name), partition)
         for name in INPUT_TOPICS[:3]
         for partition in range(settings.partitions)
     ]
-    try:
-        found = (client or group_admin(settings)).committed(wanted, 10)
-    except KafkaException:  # the group's coordinator is still loading
-        return -1
-    return sum(max(0, partition.offset) for partition in found)
 
 
 def read(settings: Settings, name: str, isolation: str = "read_committed") -> list[tuple[int, bytes, bytes]]:
