@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from models import clusterer, profiles
 from models.calendar import Calendar
-from models.profiles import Slab, prepare
 from streams.codec.events import Decoder, InputRules
 
 
 def compile_kernels() -> None:
     """Compile what is not kept yet; see `models.compiled`."""
-    prepare(Slab(1).rows, Calendar.utc())
+    profiles.prepare(profiles.Slab(1).rows, Calendar.utc())
+    clusterer.prepare()
     Decoder(InputRules(1, "murmur2", "EUR", {}, check_future=True))
 
 

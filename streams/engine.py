@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from models import clusterer, profiles
 from models.calendar import Calendar
 from models.clusterer import Accumulator
 from models.events import I64, Events, Kind
-from models.profiles import Columns, Slab, prepare, update
+from models.profiles import Columns, Slab, update
 from streams.clock import Clock
 from streams.codec.dead_letters import encode_dead_letter
 from streams.codec.events import Decoder
@@ -62,9 +63,10 @@ class Engine:
     versions: Versions = field(default_factory=Versions)
 
     def __post_init__(self) -> None:
-        """Reserve the slab and have the kernel ready."""
+        """Reserve the slab and have the kernels ready."""
         self.slab = Slab(self.rules.capacity)
-        prepare(self.slab.rows, self.calendar)
+        profiles.prepare(self.slab.rows, self.calendar)
+        clusterer.prepare()
         self.stages = StageClock(self.observer.stage)
         self.decider = Decider(self.slab, self.rules, self.calendar, self.observer, self.stages)
         self.sweeper = Sweeper(self.slab, self.decider, self.observer)

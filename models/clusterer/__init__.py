@@ -14,6 +14,7 @@ from models.clusterer.layout import ModelFormatError
 from models.clusterer.lineage import LineageEvent, LineageKind
 from models.clusterer.merger import DeltaRefusedError, Merger
 from models.clusterer.model import NO_SEGMENT, Model, SegmentInfo
+from models.clusterer.preparing import prepare
 from models.clusterer.review import NOTHING, Review
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "SegmentInfo",
     "advise",
     "crossings",
+    "prepare",
     "silhouettes",
 ]

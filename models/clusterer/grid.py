@@ -13,14 +13,13 @@ from functools import cached_property
 
 import numpy as np
 
+from models.clusterer.row_kernels import standardise
 from models.events import F64
 
 GRID = 4096.0
 """Grid steps in one standard deviation."""
 CLIP = 8.0
 """Largest distance from the mean, in standard deviations; a value further out counts as this far."""
-LINE = 16
-"""Rows that are standardised side by side: numpy's inner loop is too short to be quick over a single one."""
 LIMIT = 2.0**40
 """Absolute transformed values from here on are no measure of anything: none enters a mean."""
 
@@ -67,27 +66,18 @@ class Scale:
     """(d,) above 0."""
 
     @cached_property
-    def _lines(self) -> tuple[F64, F64]:
-        """Return mean and grid steps for `LINE` rows that stand side by side."""
-        return np.tile(self.mean, LINE), np.tile(self.inverse * GRID, LINE)
+    def _line(self) -> tuple[F64, F64]:
+        """Return the mean and the grid steps in a unit, as copies.
+
+        Another kernel would be compiled for arrays that can't be written to, such as those of a model read.
+        """
+        return self.mean.copy(), self.inverse * GRID
 
     def to_grid(self, rows: F64) -> F64:
         """Return rows (n, d) in standard deviations on the grid; NaN becomes the mean, ±inf ±`CLIP`."""
         standard = np.empty(rows.shape)
-        whole, width = len(rows) // LINE * LINE, LINE * rows.shape[1]
-        with np.errstate(over="ignore"):
-            if whole:
-                lines, (mean, steps) = standard[:whole].reshape(-1, width), self._lines
-                np.subtract(rows[:whole].reshape(-1, width), mean, out=lines)
-                lines *= steps
-            if whole < len(rows):
-                rest = np.subtract(rows[whole:], self.mean, out=standard[whole:])
-                rest *= self.inverse * GRID  # a power of two: the same as one after the other
-        np.copyto(standard, 0.0, where=np.isnan(standard))
-        np.clip(standard, -CLIP * GRID, CLIP * GRID, out=standard)
-        np.rint(standard, out=standard)
-        standard *= 1 / GRID
-        standard += 0.0
+        mean, steps = self._line
+        standardise(np.ascontiguousarray(rows), mean, steps, CLIP * GRID, 1 / GRID, standard)
         return standard
 
     def to_units(self, standard: F64) -> F64:

@@ -7,56 +7,40 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
+from models.clusterer import kmeans_kernels as kernels
 from models.clusterer.grid import quantise
-from models.clusterer.references import best, binned, lifted, scoring, squared_distances
+from models.clusterer.references import binned, squared_distances
 from models.events import F64, I64
 
 TRIALS = 4
 """Candidates of a greedy k-means++ step."""
-PAIRED = 512
-"""Points up to which all distances between them are kept: a start asks for most of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
-    """Weighted points, with what every run over them needs again."""
+    """Weighted points."""
 
     points: F64
     """(m, d) on the grid."""
     weights: F64
     """(m,) not negative, their sum positive."""
 
-    def squares(self, index: I64) -> F64:
-        """Return the squared distances (m, s) of all points to those of `index` (s,)."""
-        if len(self.points) > PAIRED:
-            return squared_distances(self.points, self.points[index])
-        return np.take(self._pairs, index, axis=1)
-
     def nearest(self, centres: F64) -> I64:
         """Return for each point the index (m,) of the nearest of centres (k, d), the first among equals."""
-        return best(self._lifted, scoring(centres))
+        labels = np.empty(len(self.points), np.int64)
+        kernels.nearest(
+            self.points, np.require(centres, requirements="W"), labels
+        )  # else another is compiled
+        return labels
 
-    def sums(self, labels: I64, k: int) -> F64:
-        """Return the weighted sums (k, d) of the points of each label (m,)."""
-        d = self.points.shape[1]
-        cell = (labels[:, None] * d + np.arange(d)).ravel()
-        return binned(cell, self._weighted, k * d).reshape(k, d)
-
-    @cached_property
-    def _pairs(self) -> F64:
-        return squared_distances(self.points, self.points)
-
-    @cached_property
-    def _lifted(self) -> F64:
-        return lifted(self.points)
-
-    @cached_property
-    def _weighted(self) -> F64:
-        return (self.weights[:, None] * self.points).ravel()
+    def weighed(self, labels: I64, k: int) -> tuple[F64, F64]:
+        """Return the mass (k,) and the weighted sums (k, d) of the points of each label (m,)."""
+        mass, sums = np.zeros(k), np.zeros((k, self.points.shape[1]))
+        kernels.weigh(self.points, self.weights, labels, mass, sums)
+        return mass, sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,22 +62,16 @@ def seeds(cloud: Cloud, k: int, rng: np.random.Generator) -> F64:
 
     Fewer come back when there are fewer distinct points of positive weight.
     """
-    weights, last = cloud.weights, len(cloud.points) - 1
+    points, weights = cloud.points, cloud.weights
     mass = np.cumsum(weights)
-    chosen = [min(int(np.searchsorted(mass, rng.random() * mass[-1], side="right")), last)]
-    to_chosen = cloud.squares(np.array(chosen))[:, 0]
+    start = min(int(np.searchsorted(mass, rng.random() * mass[-1], side="right")), len(points) - 1)
+    chosen, least = [start], squared_distances(points, points[start : start + 1])[:, 0]
     while len(chosen) < k:
-        reach = np.cumsum(to_chosen * weights)
-        if reach[-1] <= 0:
+        found = kernels.draw(points, weights, least, rng.random(TRIALS))
+        if found < 0:
             break
-        drawn = np.minimum(np.searchsorted(reach, rng.random(TRIALS) * reach[-1], side="right"), last)
-        remaining = np.minimum(to_chosen[:, None], cloud.squares(drawn))
-        most = int((remaining * weights[:, None]).sum(0).argmin())
-        if to_chosen[drawn[most]] <= 0:
-            break
-        chosen.append(int(drawn[most]))
-        to_chosen = remaining[:, most]
-    return cloud.points[chosen].copy()
+        chosen.append(found)
+    return points[chosen].copy()
 
 
 def lloyd(cloud: Cloud, centres: F64, iterations: int = 20) -> Partition:
@@ -104,11 +82,11 @@ def lloyd(cloud: Cloud, centres: F64, iterations: int = 20) -> Partition:
     origin = np.arange(len(centres))
     for _ in range(iterations):
         labels = cloud.nearest(centres)
-        mass = binned(labels, cloud.weights, len(centres))
+        mass, sums = cloud.weighed(labels, len(centres))
         if not (mass > 0).all():
             centres, origin = centres[mass > 0], origin[mass > 0]
             continue
-        moved = quantise(cloud.sums(labels, len(centres)) / mass[:, None])
+        moved = quantise(sums / mass[:, None])
         if np.array_equal(moved, centres):
             break
         centres = moved

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.clusterer.grid import quantise_clipped
+from models.clusterer.row_kernels import gather
 from models.events import F64, I64
 
 SEARCHED = 340
@@ -96,15 +97,9 @@ class Sums:
         terms are whole multiples of 2⁻²⁴ that a float holds. Done once for many rows, it saves taking the
         point from each.
         """
-        m, d = self.first.shape
-        cells = np.arange(m * d).reshape(m, d)
         for start in range(0, len(rows), BLOCK):
             block = rows[start : start + BLOCK]
-            label = best(lifted(block), scores)
-            cell = np.take(cells, label, axis=0).ravel()
-            self.count += np.bincount(label, None, m)
-            self.first += binned(cell, block.ravel(), m * d).reshape(m, d)
-            self.second += binned(cell, (block * block).ravel(), m * d).reshape(m, d)
+            gather(best(lifted(block), scores), block, self.count, self.first, self.second)
 
     def add_offsets(self, label: I64, count: F64, offset: F64) -> None:
         """Add `count` (n,) rows that all lie at `offset` (n, d) from the point `label` (n,)."""

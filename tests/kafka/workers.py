@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from confluent_kafka import (
@@ -164,7 +165,7 @@ def _inputs(settings: Settings) -> list[TopicPartition]:
 
 
 def read(settings: Settings, name: str, isolation: str = "read_committed") -> list[tuple[int, bytes, bytes]]:
-    """Return all records of a topic as (partition, key, value), each partition's in order."""
+    """Return all records of a topic as (partition, key, value), partition by partition."""
     consumer = Consumer(
         {
             "bootstrap.servers": settings.kafka_bootstrap,
@@ -188,7 +189,7 @@ def read(settings: Settings, name: str, isolation: str = "read_committed") -> li
         else:
             found.append((message.partition(), message.key(), message.value()))
     consumer.close()
-    return found
+    return sorted(found, key=itemgetter(0))  # stable: the order in a partition stays
 
 
 def counts(settings: Settings) -> dict[str, int]:
