@@ -159,8 +159,10 @@ def _send(
         answer: dict[str, Any] = {"sent": published.sent, "seconds": round(published.seconds, 3)}
         answer["records_per_second"] = round(rate)
         print_json(answer | (read.as_dict() if read is not None else {}))
-        return
-    print_pairs({f"sent to {topic}": count for topic, count in published.sent.items() if count})
-    print(f"{published.total:,} records in {published.seconds:.1f} s: {rate:,.0f} records/s")
-    for line in read.lines() if read is not None else ():
-        print(line)
+    else:
+        print_pairs({f"sent to {topic}": count for topic, count in published.sent.items() if count})
+        print(f"{published.total:,} records in {published.seconds:.1f} s: {rate:,.0f} records/s")
+        for line in read.lines() if read is not None else ():
+            print(line)
+    if read is not None:
+        read.check_whole()

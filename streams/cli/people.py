@@ -108,7 +108,7 @@ def _print_explanation(found: Explanation) -> None:
             "customer": found.customer_id,
             "as of": _time(found.as_of_ms),
             "segment": where,
-            "since": "" if found.since_ms is None else _time(found.since_ms),
+            **({} if found.since_ms is None else {"since": _time(found.since_ms)}),
             "model": found.model_version or "none yet",
             "change records": found.sequence,
         }

@@ -136,6 +136,7 @@ def run(
     if total and not report.counted:
         raise InputFileError(f"none of the {total:,} records could be used; the reasons stand above")
     say(f"{total:,} events in {seconds:.1f} s: {total / max(seconds, 1e-9):,.0f} events/s")
+    read.check_whole()
 
 
 def _print(report: Report) -> None:

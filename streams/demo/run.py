@@ -73,6 +73,7 @@ class Demo:
         self._screen = screen
         self._started = time.monotonic()
         self.summary = Summary(broker="none")
+        self._processed = 0
 
     def run(self) -> None:
         """Run until everything is processed, or without end.
@@ -189,9 +190,10 @@ class Demo:
         self._count(feed)
         summary = self.summary
         sent = sum(summary.events)
+        self._processed = max(self._processed, sent - left)  # how much is left may be an old answer
         day = f"{day_of(feed.shop_ms)} · " if feed.shop_ms else ""
         self._screen.progress(
-            f"{day}{sent:,} events sent, {max(sent - left, 0):,} processed · "
+            f"{day}{sent:,} events sent, {self._processed:,} processed · "
             f"{sum(summary.changes.values()):,} changes · {len(summary.definitions)} segments"
         )
 

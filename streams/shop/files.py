@@ -13,8 +13,6 @@ from streams.shop.record import ReadReport
 
 PROGRESS_LINES = 20_000
 """Lines between two reports of progress."""
-TRUNCATED = "file ends early"
-"""Reason for a gzip file that stops before its end; what it holds up to there is used."""
 GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 
@@ -53,7 +51,7 @@ def read_lines(path: Path, report: ReadReport) -> Iterator[tuple[int, bytes]]:
                 if stripped := line.rstrip(b"\r\n"):
                     yield number, stripped
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            report.skip(TRUNCATED, path, number + 1)
+            report.cut_short(path, number + 1)
         except OSError as error:
             raise InputFileError(f"{path}: {error.strerror or error}; copy the file again") from error
     report.advance(before + path.stat().st_size)

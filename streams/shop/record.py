@@ -6,8 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from streams.errors import InputFileError
+
 FIRST_PLACES = 5
 """Places kept for each reason in a report; later rows are only counted."""
+TRUNCATED = "file ends early"
+"""Reason for a gzip file that stops before its end; what it holds up to there is used."""
 
 
 @dataclass(slots=True)
@@ -48,6 +52,8 @@ class ReadReport:
     bytes_total: int = 0
     skipped: dict[str, Skipped] = field(default_factory=dict)
     """By reason."""
+    cut: list[tuple[Path, int]] = field(default_factory=list)
+    """Files that ended early, and in which line."""
 
     def skip(self, reason: str, path: Path, line: int) -> None:
         """Count a row that makes no record."""
@@ -55,6 +61,21 @@ class ReadReport:
         entry.count += 1
         if len(entry.places) < FIRST_PLACES:
             entry.places.append(f"{path.name}:{line}")
+
+    def cut_short(self, path: Path, line: int) -> None:
+        """Note that a file ends before its end; what came until then counts."""
+        self.skip(TRUNCATED, path, line)
+        self.cut.append((path, line))
+
+    def check_whole(self) -> None:
+        """See that all files were whole, when everything has been read.
+
+        Raises:
+            InputFileError: one ended early.
+        """
+        if self.cut:
+            path, line = self.cut[0]
+            raise InputFileError(f"{path}: the file ends early, in line {line:,}; what follows was not used")
 
     def advance(self, bytes_read: int) -> None:
         """Note how far the files are read and tell it."""

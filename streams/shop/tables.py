@@ -90,6 +90,7 @@ def _csv_rows(path: Path, layout: Layout, report: ReadReport) -> Iterator[Row]:
     where = layout.find(first) if first is not None else None
     if where is None:
         where = list(range(len(layout.columns)))
+        report.check_whole()  # else a header that is cut short would be called another format
         _check_headless([cells for _, cells in start], path, layout)
         width = len(layout.columns)
     else:

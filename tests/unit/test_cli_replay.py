@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -115,6 +116,22 @@ def test_a_file_of_another_format_is_exit_code_4(
     assert captured.out == ""
     assert captured.err.startswith(f"error: {file}: ")
     assert captured.err.count("\n") == 1
+
+
+def test_a_file_that_ends_early_is_used_up_to_there_and_exit_code_4(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report is printed, and the last line says that it is not of the whole file."""
+    lines = [f"{n},A,TEA CUP,2,2011-01-02 10:00:00,1.50,{n},France\n" for n in range(16_000)]
+    header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+    whole = gzip.compress("".join([header, *lines]).encode())
+    file = tmp_path / "orders.csv.gz"
+    file.write_bytes(whole[: len(whole) // 2])
+
+    assert main(["replay", "run", str(file), "--format", "online-retail", "--currency", "GBP", "--json"]) == 4
+    captured = capsys.readouterr()
+    assert 0 < json.loads(captured.out)["customers"] < 16_000
+    assert captured.err.splitlines()[-1].startswith(f"error: {file}: the file ends early, in line ")
 
 
 def test_a_missing_file_is_exit_code_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

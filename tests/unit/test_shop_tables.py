@@ -55,6 +55,17 @@ def test_a_gzip_file_that_ends_early_is_used_up_to_there(tmp_path: Path) -> None
     assert found[0] == (2, ["0", "0"])
     assert 10_000 < len(found) < 90_000
     assert report.skipped["file ends early"].count == 1
+    with pytest.raises(InputFileError, match=r"a\.csv\.gz: the file ends early, in line [\d,]+"):
+        report.check_whole()
+
+
+def test_a_gzip_file_that_ends_within_its_first_line_is_not_called_another_format(tmp_path: Path) -> None:
+    """It is the cut that is to be mended."""
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"id,when\n1,2\n")[:14])
+
+    with pytest.raises(InputFileError, match="ends early"):
+        rows(path)
 
 
 def test_text_that_is_not_utf8_is_read(tmp_path: Path) -> None:
