@@ -19,6 +19,7 @@ from streams.codec.hash_kernels import are_keys, hash64_spans, murmur2_each
 from streams.codec.hashing import MURMUR2, partitions_for
 from streams.codec.orders import Amounts, add_up
 from streams.codec.scan_terms import NAMES, NUMBERS, TEXTS, schema_terms
+from streams.codec.scan_types import LINE, MARGIN, RECORD, Records, as_letters
 from streams.codec.time_kernel import time_spans
 from streams.codec.vocabulary import FULL, Vocabulary
 from streams.records import PURCHASES, RawBatch
@@ -51,10 +52,10 @@ class _Scanned(NamedTuple):
     """The values of n records as the kernel found them."""
 
     buffer: U8
-    records: scan.Records
-    """(n,) dtype `scan.RECORD`."""
-    lines: scan.Records
-    """(m,) dtype `scan.LINE`."""
+    records: Records
+    """(n,) dtype RECORD."""
+    lines: Records
+    """(m,) dtype LINE."""
     names: I32
     """(n, 8) by the vocabulary."""
     line_names: I32
@@ -128,9 +129,9 @@ class Reader:
         buffer, ends = _joined(raw.value)
         if len(buffer) > _MOST_BYTES:
             return None
-        records = np.empty(n, scan.RECORD)
-        lines = np.empty(LINES_A_RECORD * n + LEAST_LINES, scan.LINE)
-        used = scan.scan(buffer, ends, raw.column("topic"), self._terms, records, lines)
+        records = np.empty(n, RECORD)
+        lines = np.empty(LINES_A_RECORD * n + LEAST_LINES, LINE)
+        used = scan.scan(as_letters(buffer), ends, raw.column("topic"), self._terms, records, lines)
         self._vocabulary.make_room()
         names = self._vocabulary.numbers(buffer, records["spans"][:, :NAMES])
         line_names = self._vocabulary.numbers(buffer, lines[:used]["spans"])
@@ -213,13 +214,13 @@ class _Rows:
 
 
 def _joined(texts: Sequence[bytes | None]) -> tuple[U8, I64]:
-    """Return texts one behind the other, a null as an empty one, and where each ends."""
+    """Return texts one behind the other, a null as an empty one, with a margin, and where each ends."""
     full = cast("Sequence[bytes]", texts)
     try:
-        joined = b"".join((*full, b"\0"))
+        joined = b"".join((*full, bytes(MARGIN)))
     except TypeError:  # looking for nulls first takes longer than all the rest
         full = [text or b"" for text in texts]
-        joined = b"".join((*full, b"\0"))
+        joined = b"".join((*full, bytes(MARGIN)))
     ends = np.cumsum(np.fromiter(map(len, full), np.int64, len(full)))
     return np.frombuffer(joined, np.uint8), ends
 

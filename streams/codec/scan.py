@@ -10,15 +10,13 @@ A function that reads something returns the position after it, or UNUSUAL.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from models.compiled import compiled, kernel
-from models.events import I64, U8
-
-Record: TypeAlias = Any
-Records: TypeAlias = Any
+from models.events import I64
+from streams.codec.scan_types import Record, Records
 
 UNUSUAL = -1
 OTHER, ORDINARY, EXTENDED = 0, 1, 2
@@ -28,65 +26,22 @@ TEXT, TIME, NUMBER, WHOLE, LINES = range(5)
 _LINE = 3
 """Objects are numbered like the topics of `streams.records`; order lines come after purchases."""
 
-
-FIELDS = 32
-"""Room for so many fields; all schemas together have fewer."""
-_WIDTH = 16
-"""Room for a field's name."""
-TERMS = np.dtype(
-    [
-        ("names", "u1", (FIELDS, _WIDTH)),
-        ("lengths", "<i8", (FIELDS,)),
-        ("kinds", "<i8", (FIELDS,)),
-        ("least", "<f8", (FIELDS,)),
-        ("most", "<f8", (FIELDS,)),
-        ("known", "<i8", (4,)),
-        ("required", "<i8", (4,)),
-        ("span", "<i8", (4, FIELDS)),
-        ("number", "<i8", (4, FIELDS)),
-        ("fields", "<i8"),
-        ("max_bytes", "<i8"),
-        ("max_lines", "<i8"),
-        ("after", "<i8", (4, FIELDS + 1)),
-        ("seen", "<i8"),
-        ("previous", "<i8"),
-        ("unknown", "<i8"),
-    ],
-    align=True,
-)
-"""What the schemas say of the fields of clicks, views, purchases and lines.
-
-names: in ASCII, zeros behind them; lengths: of the names; kinds: TEXT to LINES; least, most: bounds of the
-number, or of the text's length; known, required: bit masks by object; span, number: by object, column of
-`spans` and `numbers` that a text or number goes to, -1 for none; fields: how many there are. What follows is
-the kernel's own. after: by object, the field that came last after each; seen, previous: mask of the fields
-met in the object, and the last of them; unknown: a field of the record is unknown. It is all one record
-because numba counts references to arrays, and not to records.
-"""
-RECORD = np.dtype(
-    [
-        ("spans", "<i4", (14, 2)),
-        ("numbers", "<f8", (4,)),
-        ("lines", "<i4"),
-        ("status", "<i4"),
-    ],
-    align=True,
-)
-"""What is read of a record; of one that is not ordinary, nothing.
-
-spans: where a text begins in the buffer, and how long it is, 0 when absent, null or empty; numbers: NaN when
-absent or null; lines: number of order lines; status: OTHER, ORDINARY or EXTENDED.
-"""
-LINE = np.dtype([("spans", "<i4", (2, 2)), ("numbers", "<f8", (3,))], align=True)
-"""An order line, in the same way."""
+_ONES, _HIGH = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+_BLANKS = _ONES * np.uint64(ord(" "))
+_QUOTES, _ESCAPES = _ONES * np.uint64(ord('"')), _ONES * np.uint64(ord("\\"))
+_ONE, _SEVEN, _BYTE, _TOP = np.uint64(1), np.uint64(7), np.uint64(8), np.uint64(56)
+_NULL, _TRUE, _FALSE = (np.uint64(int.from_bytes(text, "little")) for text in (b"null", b"true", b"false"))
+_FOUR, _FIVE = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFF)
+_PLACES = np.uint64(0x0001020304050607)
+"""Times 256 to the k, its highest byte is k."""
 
 
 @kernel
-def scan(buffer: U8, ends: I64, topics: I64, terms: Records, out: Records, lines: Records) -> int:
+def scan(buffer: Records, ends: I64, topics: I64, terms: Records, out: Records, lines: Records) -> int:
     """Read n values.
 
     Args:
-        buffer: the values, one behind the other.
+        buffer: the values, one behind the other, and MARGIN more bytes; (1,) dtype LETTERS.
         ends: (n,) where each ends.
         topics: (n,) index of `streams.records.INPUT_TOPICS`.
         terms: (1,) dtype TERMS.
@@ -98,13 +53,14 @@ def scan(buffer: U8, ends: I64, topics: I64, terms: Records, out: Records, lines
         The number of lines.
     """
     t = terms[0]
+    b = buffer[0]
     start = used = 0
     for i in range(len(ends)):
         end, e = ends[i], out[i]
         _clear(e)
         e.lines = e.status = t.unknown = 0
         whole = topics[i] < _LINE and end - start <= t.max_bytes
-        if whole and _event(buffer, start, end, topics[i], t, e, lines, used):
+        if whole and _event(b, start, end, topics[i], t, e, lines, used):
             e.status = EXTENDED if t.unknown else ORDINARY
             used += e.lines
         else:
@@ -124,16 +80,14 @@ def _clear(e: Record) -> None:
 
 
 @compiled
-def _event(b: U8, at: int, end: int, topic: int, t: Record, e: Record, lines: Records, used: int) -> bool:
+def _event(b: Record, at: int, end: int, topic: int, t: Record, e: Record, lines: Records, used: int) -> bool:
     """Read the record in [at, end); return whether it is ordinary."""
-    t.seen = 0
-    t.previous = t.fields
-    at = _open(b, at, end)
+    at = _open(b, at, end, t)
     while at >= 0:
         field, at = _key(b, at, end, topic, t)
         if at < 0:
             return False
-        if field < t.fields and t.kinds[field] == LINES and b[at] == ord("["):
+        if field < t.fields and t.kinds[field] == LINES and _byte(b, at) == ord("["):
             seen = t.seen
             at = _lines(b, at + 1, end, t, e, lines, used)
             t.seen, t.previous = seen, field
@@ -146,7 +100,7 @@ def _event(b: U8, at: int, end: int, topic: int, t: Record, e: Record, lines: Re
 
 
 @compiled
-def _lines(b: U8, at: int, end: int, t: Record, e: Record, lines: Records, used: int) -> int:
+def _lines(b: Record, at: int, end: int, t: Record, e: Record, lines: Records, used: int) -> int:
     """Read the lines of an order, at least one."""
     at = _blank(b, at, end)
     while at < end and used + e.lines < len(lines) and e.lines < t.max_lines:
@@ -155,21 +109,19 @@ def _lines(b: U8, at: int, end: int, t: Record, e: Record, lines: Records, used:
             break
         e.lines += 1
         at = _blank(b, at, end)
-        if at < end and b[at] == ord("]"):
+        if at < end and _byte(b, at) == ord("]"):
             return at + 1
-        if at >= end or b[at] != ord(","):
+        if at >= end or _byte(b, at) != ord(","):
             break
         at = _blank(b, at + 1, end)
     return UNUSUAL
 
 
 @compiled
-def _line(b: U8, at: int, end: int, t: Record, line: Record) -> int:
+def _line(b: Record, at: int, end: int, t: Record, line: Record) -> int:
     """Read an order line."""
     _clear(line)
-    t.seen = 0
-    t.previous = t.fields
-    at = _open(b, at, end)
+    at = _open(b, at, end, t)
     while at >= 0:
         field, at = _key(b, at, end, _LINE, t)
         if at < 0:
@@ -182,7 +134,7 @@ def _line(b: U8, at: int, end: int, t: Record, line: Record) -> int:
 
 
 @compiled
-def _key(b: U8, at: int, end: int, kind: int, t: Record) -> tuple[int, int]:
+def _key(b: Record, at: int, end: int, kind: int, t: Record) -> tuple[int, int]:
     """Read a key whose quote is read, and the colon.
 
     Returns:
@@ -194,7 +146,7 @@ def _key(b: U8, at: int, end: int, kind: int, t: Record) -> tuple[int, int]:
         return 0, UNUSUAL
     field = _field(b, start, at - 1, t, t.after[kind, t.previous])
     at = _blank(b, at, end)
-    if at >= end or b[at] != ord(":"):
+    if at >= end or _byte(b, at) != ord(":"):
         return 0, UNUSUAL
     at = _blank(b, at + 1, end)
     if at >= end:
@@ -211,7 +163,7 @@ def _key(b: U8, at: int, end: int, kind: int, t: Record) -> tuple[int, int]:
 
 
 @compiled
-def _field(b: U8, start: int, stop: int, t: Record, guess: int) -> int:
+def _field(b: Record, start: int, stop: int, t: Record, guess: int) -> int:
     """Return the number of a name, looking first at what came at this place before."""
     if guess < t.fields and _is_name(b, start, stop, t, guess):
         return guess
@@ -222,32 +174,29 @@ def _field(b: U8, start: int, stop: int, t: Record, guess: int) -> int:
 
 
 @compiled
-def _is_name(b: U8, start: int, stop: int, t: Record, field: int) -> bool:
+def _is_name(b: Record, start: int, stop: int, t: Record, field: int) -> bool:
     """Return whether a text is the name of a field."""
-    if stop - start != t.lengths[field]:
+    if stop - start != t.lengths[field] or _word(b, start) & t.masks[field, 0] != t.names[field, 0]:
         return False
-    for k in range(stop - start):  # noqa: SIM110 - compiled: `all` of a generator is not
-        if b[start + k] != t.names[field, k]:
-            return False
-    return True
+    return bool(_word(b, start + 8) & t.masks[field, 1] == t.names[field, 1])
 
 
 @compiled
-def _value(b: U8, at: int, end: int, kind: int, field: int, t: Record, e: Record) -> int:
+def _value(b: Record, at: int, end: int, kind: int, field: int, t: Record, e: Record) -> int:
     """Read the value of a field, which is no list."""
     if field == t.fields:
         return _skip(b, at, end)
-    if b[at] == ord("n"):
+    if _byte(b, at) == ord("n"):
         return UNUSUAL if t.required[kind] >> field & 1 else _literal(b, at, end)
-    if b[at] == ord('"') and t.kinds[field] <= TIME:
+    if _byte(b, at) == ord('"') and t.kinds[field] <= TIME:
         return _text_value(b, at + 1, end, field, t.span[kind, field], t, e)
-    if b[at] != ord('"') and TIME <= t.kinds[field] <= WHOLE:
+    if _byte(b, at) != ord('"') and TIME <= t.kinds[field] <= WHOLE:
         return _number_value(b, at, end, field, t.number[kind, field], t, e)
     return UNUSUAL
 
 
 @compiled
-def _text_value(b: U8, at: int, end: int, field: int, column: int, t: Record, e: Record) -> int:
+def _text_value(b: Record, at: int, end: int, field: int, column: int, t: Record, e: Record) -> int:
     """Read a text behind its quote."""
     start, at = at, _text(b, at, end)
     length = at - 1 - start
@@ -260,7 +209,7 @@ def _text_value(b: U8, at: int, end: int, field: int, column: int, t: Record, e:
 
 
 @compiled
-def _number_value(b: U8, at: int, end: int, field: int, column: int, t: Record, e: Record) -> int:
+def _number_value(b: Record, at: int, end: int, field: int, column: int, t: Record, e: Record) -> int:
     """Read a number, or a time that is an integer."""
     value, at, decimals = _number(b, at, end)
     if t.kinds[field] == TIME:
@@ -276,80 +225,99 @@ def _number_value(b: U8, at: int, end: int, field: int, column: int, t: Record, 
 
 
 @compiled
-def _blank(b: U8, at: int, end: int) -> int:
+def _blank(b: Record, at: int, end: int) -> int:
     """Return the position after white space."""
-    while at < end and (b[at] == 32 or b[at] == 10 or b[at] == 13 or b[at] == 9):
+    while at < end and (_byte(b, at) == 32 or _byte(b, at) == 10 or _byte(b, at) == 13 or _byte(b, at) == 9):
         at += 1
     return at
 
 
 @compiled
-def _open(b: U8, at: int, end: int) -> int:
-    """Return the position in an object's first key."""
+def _open(b: Record, at: int, end: int, t: Record) -> int:
+    """Begin an object; return the position in its first key."""
+    t.seen = 0
+    t.previous = t.fields
     at = _blank(b, at, end)
-    if at >= end or b[at] != ord("{"):
+    if at >= end or _byte(b, at) != ord("{"):
         return UNUSUAL
     at = _blank(b, at + 1, end)
-    return at + 1 if at < end and b[at] == ord('"') else UNUSUAL
+    return at + 1 if at < end and _byte(b, at) == ord('"') else UNUSUAL
 
 
 @compiled
-def _next(b: U8, at: int, end: int) -> tuple[int, bool]:
+def _next(b: Record, at: int, end: int) -> tuple[int, bool]:
     """Return the position in an object's next key, or that after the object and True."""
     if at < 0:
         return UNUSUAL, False
     at = _blank(b, at, end)
-    if at < end and b[at] == ord("}"):
+    if at < end and _byte(b, at) == ord("}"):
         return at + 1, True
-    if at < end and b[at] == ord(","):
+    if at < end and _byte(b, at) == ord(","):
         at = _blank(b, at + 1, end)
-        if at < end and b[at] == ord('"'):
+        if at < end and _byte(b, at) == ord('"'):
             return at + 1, False
     return UNUSUAL, False
 
 
 @compiled
-def _text(b: U8, at: int, end: int) -> int:
+def _text(b: Record, at: int, end: int) -> int:
     """Return the position after the closing quote of a plain text that begins here."""
     while at < end:
-        byte = b[at]
-        if byte == ord('"'):
-            return at + 1
-        if byte < 32 or byte > 126 or byte == ord("\\"):
-            return UNUSUAL
-        at += 1
+        unlike = _unlike(_word(b, at))
+        if unlike:
+            at += int(((unlike & (~unlike + _ONE)) >> _SEVEN) * _PLACES >> _TOP)
+            return at + 1 if at < end and _byte(b, at) == ord('"') else UNUSUAL
+        at += 8
     return UNUSUAL
 
 
 @compiled
-def _literal(b: U8, at: int, end: int) -> int:
+def _byte(b: Record, at: int) -> Any:
+    """Return a byte; an index without sign need not be looked at for being negative."""
+    return b.letters[np.uint64(at)]
+
+
+@compiled
+def _word(b: Record, at: int) -> Any:
+    """Return eight bytes, the first one lowest: one load, once compiled."""
+    word = np.uint64(0)
+    for k in range(8):
+        word |= np.uint64(_byte(b, at + k)) << _BYTE * np.uint64(k)
+    return word
+
+
+@compiled
+def _unlike(word: Any) -> Any:
+    """Return a word whose lowest bit is in the first byte that ends a plain text; 0 if there is none.
+
+    Source: "Bit Twiddling Hacks" (S. E. Anderson): a word that has a byte less than n.
+    """
+    quotes, escapes = word ^ _QUOTES, word ^ _ESCAPES
+    found = (quotes - _ONES) & ~quotes | (escapes - _ONES) & ~escapes
+    return (found | (word - _BLANKS) & ~word | word | (word + _ONES)) & _HIGH
+
+
+@compiled
+def _literal(b: Record, at: int, end: int) -> int:
     """Return the position after null, true or false."""
-    if at + 4 <= end:
-        if b[at] == ord("n") and b[at + 1] == ord("u") and b[at + 2] == ord("l") and b[at + 3] == ord("l"):
-            return at + 4
-        if b[at] == ord("t") and b[at + 1] == ord("r") and b[at + 2] == ord("u") and b[at + 3] == ord("e"):
-            return at + 4
-        if (
-            at + 5 <= end
-            and (b[at] == ord("f") and b[at + 1] == ord("a") and b[at + 2] == ord("l"))
-            and (b[at + 3] == ord("s") and b[at + 4] == ord("e"))
-        ):
-            return at + 5
-    return UNUSUAL
+    word = _word(b, at)
+    if at + 4 <= end and (word & _FOUR == _NULL or word & _FOUR == _TRUE):
+        return at + 4
+    return at + 5 if at + 5 <= end and word & _FIVE == _FALSE else UNUSUAL
 
 
 @compiled
-def _digits(b: U8, at: int, end: int, value: int) -> tuple[int, int]:
+def _digits(b: Record, at: int, end: int, value: int) -> tuple[int, int]:
     """Append digits to a number; return it, and the position after them, of at most 16."""
     stop = min(end, at + 16)
-    while at < stop and ord("0") <= b[at] <= ord("9"):
-        value = value * 10 + b[at] - ord("0")
+    while at < stop and ord("0") <= _byte(b, at) <= ord("9"):
+        value = value * 10 + _byte(b, at) - ord("0")
         at += 1
     return value, at
 
 
 @compiled
-def _number(b: U8, at: int, end: int) -> tuple[float, int, bool]:
+def _number(b: Record, at: int, end: int) -> tuple[float, int, bool]:
     """Read a number, exactly as a parser that rounds correctly: both parts of the quotient are exact.
 
     Returns:
@@ -358,10 +326,10 @@ def _number(b: U8, at: int, end: int) -> tuple[float, int, bool]:
     start = at
     value, at = _digits(b, at, end, 0)
     whole = at - start
-    if whole == 0 or whole > 15 or (whole > 1 and b[start] == ord("0")):
+    if whole == 0 or whole > 15 or (whole > 1 and _byte(b, start) == ord("0")):
         return 0.0, UNUSUAL, False
     scale, decimals = 1.0, False
-    if at < end and b[at] == ord("."):
+    if at < end and _byte(b, at) == ord("."):
         decimals = True
         start = at + 1
         value, at = _digits(b, start, end, value)
@@ -373,10 +341,10 @@ def _number(b: U8, at: int, end: int) -> tuple[float, int, bool]:
 
 
 @compiled
-def _skip(b: U8, at: int, end: int) -> int:
+def _skip(b: Record, at: int, end: int) -> int:
     """Return the position after the value of an unknown field."""
-    if b[at] == ord('"'):
+    if _byte(b, at) == ord('"'):
         return _text(b, at + 1, end)
-    if ord("0") <= b[at] <= ord("9"):
+    if ord("0") <= _byte(b, at) <= ord("9"):
         return _number(b, at, end)[1]
     return _literal(b, at, end)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from streams.codec import scan
 from streams.codec.parse import MAX_VALUE_BYTES
+from streams.codec.scan_types import MARGIN, TERMS
 from streams.codec.schemas import MAX_LINES, MAX_TEXT, SCHEMAS, Line
 from streams.records import CLICKS, PURCHASES, VIEWS
 
@@ -41,16 +42,17 @@ _OBJECTS = (SCHEMAS[CLICKS], SCHEMAS[VIEWS], SCHEMAS[PURCHASES], Line)
 
 
 def schema_terms() -> NDArray[np.void]:
-    """Return what the schemas of clicks, product views, purchases and order lines say, (1,) `scan.TERMS`."""
+    """Return what the schemas of clicks, product views, purchases and order lines say, (1,) dtype TERMS."""
     objects = [{field.encode_name: field for field in _fields(schema)} for schema in _OBJECTS]
     names = list(dict.fromkeys(name for known in objects for name in known))
     types = {name: field.type for known in objects for name, field in known.items()}
     told = [_told(types[name]) for name in names]
     columns = [(TEXTS, NUMBERS)] * 3 + [(LINE_TEXTS, LINE_NUMBERS)]
-    found = np.zeros(1, scan.TERMS)
+    found = np.zeros(1, TERMS)
     terms, n = found[0], len(names)
     for i, (name, (kind, least, most)) in enumerate(zip(names, told, strict=True)):
-        terms["names"][i, : len(name)] = list(name.encode("ascii"))
+        terms["names"][i] = _words(name.encode("ascii"))
+        terms["masks"][i] = _words(b"\xff" * len(name))
         terms["lengths"][i], terms["kinds"][i] = len(name), kind
         terms["least"][i], terms["most"][i] = least, most
     terms["known"] = [_mask(names, known) for known in objects]
@@ -64,6 +66,10 @@ def schema_terms() -> NDArray[np.void]:
 
 def _fields(schema: type[Struct]) -> Sequence[Field]:
     return cast("StructType", type_info(schema)).fields
+
+
+def _words(text: bytes) -> NDArray[np.uint64]:
+    return np.frombuffer(text.ljust(MARGIN, b"\0"), "<u8")
 
 
 def _mask(names: list[str], some: Iterable[str]) -> int:

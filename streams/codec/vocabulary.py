@@ -9,11 +9,14 @@ import numpy as np
 
 from models.compiled import compiled, kernel
 from models.events import I32, U8
+from streams.codec.scan_types import Record, as_letters
 
 FULL = -1
 """In the place of the number of a name that there was no room for."""
 MOST = 1 << 14
 """Names held at most."""
+_WORD = 8
+_ONE, _HALF, _PRIME = np.uint64(1), np.uint64(32), np.uint64(0x9E3779B97F4A7C15)
 TABLE = np.dtype(
     [
         ("slots", "<i4", (1 << 15,)),
@@ -60,10 +63,10 @@ class Vocabulary:
         """Return the number of each name, FULL for those that there is no room for.
 
         Args:
-            buffer: bytes, of which the names are ASCII.
+            buffer: bytes, of which the names are ASCII, and MARGIN more.
             spans: (n, k, 2) where a name begins, and its length.
         """
-        found = number_names(buffer, spans, self._table)
+        found = number_names(as_letters(buffer), spans, self._table)
         table = self._table[0]
         if table["count"] >= len(self.texts):
             ends, letters = table["ends"], table["letters"]
@@ -75,36 +78,37 @@ class Vocabulary:
 
 
 @kernel
-def number_names(buffer: U8, spans: Any, tables: Table) -> I32:
+def number_names(buffer: Any, spans: Any, tables: Table) -> I32:
     """Return (n, k) the number of each name; new ones are added to the only one of the tables."""
-    table = tables[0]
+    b, table = buffer[0], tables[0]
     found = np.empty(spans.shape[:2], np.int32)
     for i in range(spans.shape[0]):
         for k in range(spans.shape[1]):
-            found[i, k] = _number(buffer, np.int64(spans[i, k, 0]), np.int64(spans[i, k, 1]), table)
+            found[i, k] = _number(b, np.int64(spans[i, k, 0]), np.int64(spans[i, k, 1]), table)
     return found
 
 
 @compiled
-def _number(b: U8, start: Any, length: Any, table: Table) -> Any:
+def _number(b: Record, start: Any, length: Any, table: Table) -> Any:
     """Return the number of a name."""
     if length == 0:
         return 0
-    digest = np.uint64(0xCBF29CE484222325)  # FNV-1a
-    for k in range(length):
-        digest = (digest ^ np.uint64(b[start + k])) * np.uint64(0x100000001B3)
+    digest = np.uint64(length)
+    for k in range(0, length, _WORD):
+        digest = (digest ^ _word(b, start + k, length - k)) * _PRIME
+        digest ^= digest >> _HALF
     mask = len(table.slots) - 1
-    slot = np.int64(digest >> np.uint64(32)) & mask
+    slot = np.int64(digest & np.uint64(mask))
     while table.slots[slot] != 0:
         number = np.int64(table.slots[slot])
         if table.hashes[number] == digest and _is_name(b, start, length, table, number):
             return number
         slot = (slot + 1) & mask
     number, begin = table.count + 1, table.ends[table.count]
-    if number > MOST or begin + length > len(table.letters):
+    if number > MOST or begin + length + _WORD > len(table.letters):
         return FULL
     for k in range(length):
-        table.letters[begin + k] = b[start + k]
+        table.letters[begin + k] = b.letters[np.uint64(start + k)]
     table.ends[number] = begin + length
     table.hashes[number] = digest
     table.slots[slot] = number
@@ -113,12 +117,21 @@ def _number(b: U8, start: Any, length: Any, table: Table) -> Any:
 
 
 @compiled
-def _is_name(b: U8, start: int, length: int, table: Table, number: Any) -> bool:
+def _is_name(b: Record, start: Any, length: Any, table: Table, number: Any) -> bool:
     """Return whether a slice is the name that has a number."""
     begin = table.ends[number - 1]
     if table.ends[number] - begin != length:
         return False
-    for k in range(length):  # noqa: SIM110 - compiled: `all` of a generator is not
-        if table.letters[begin + k] != b[start + k]:
+    for k in range(0, length, _WORD):
+        if _word(b, start + k, length - k) != _word(table, begin + k, length - k):
             return False
     return True
+
+
+@compiled
+def _word(of: Record, at: Any, left: Any) -> Any:
+    """Return eight bytes, the first one lowest, or what is left of a name, and zeros."""
+    word = np.uint64(0)
+    for k in range(_WORD):  # one load, once compiled
+        word |= np.uint64(of.letters[np.uint64(at + k)]) << np.uint64(8 * k)
+    return word if left >= _WORD else word & ((_ONE << np.uint64(8 * left)) - _ONE)

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.events import I32, I64, U8
-from streams.codec import scan, time_kernel, vocabulary
+from streams.codec import time_kernel, vocabulary
 from streams.codec.events import Decoder
 from streams.codec.hash_kernels import are_keys, hash64_spans, murmur2_each
 from streams.codec.hashing import hash64, murmur2
 from streams.codec.scan_terms import LINE_NUMBERS, LINE_TEXTS, NUMBERS, TEXTS, schema_terms
+from streams.codec.scan_types import LINE, MARGIN, RECORD
 from streams.codec.times import INVALID, parse_time
 from streams.codec.vocabulary import FULL, Vocabulary
 from streams.records import CLICKS, PURCHASES, VIEWS, RawBatch
@@ -28,7 +29,7 @@ def spans_of(texts: list[bytes]) -> tuple[U8, I32, I64]:
     lengths = np.array([len(text) for text in texts], np.int64)
     ends = np.cumsum(lengths)
     spans = np.column_stack([ends - lengths, lengths]).astype(np.int32)
-    return np.frombuffer(b"".join(texts) + b"\0", np.uint8), spans, ends
+    return np.frombuffer(b"".join(texts) + bytes(MARGIN), np.uint8), spans, ends
 
 
 @settings(deadline=None)
@@ -90,10 +91,10 @@ def test_every_field_has_its_place() -> None:
     """The kernel's records have a column for each field that is read."""
     terms = schema_terms()[0]
 
-    assert len(TEXTS) == scan.RECORD["spans"].shape[0]
-    assert len(NUMBERS) == scan.RECORD["numbers"].shape[0]
-    assert len(LINE_TEXTS) == scan.LINE["spans"].shape[0]
-    assert len(LINE_NUMBERS) == scan.LINE["numbers"].shape[0]
+    assert len(TEXTS) == RECORD["spans"].shape[0]
+    assert len(NUMBERS) == RECORD["numbers"].shape[0]
+    assert len(LINE_TEXTS) == LINE["spans"].shape[0]
+    assert len(LINE_NUMBERS) == LINE["numbers"].shape[0]
     assert set(terms["span"][terms["span"] >= 0].tolist()) == set(range(len(TEXTS)))
     assert terms["number"].max() == len(NUMBERS) - 1
 
