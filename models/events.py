@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -56,14 +57,52 @@ class Attributes:
     nps: int | None = None
 
 
+_NO_NAMES: list[str | None] = [None]
+
+
+@dataclass(slots=True)
+class Texts:
+    """n texts that recur, or None."""
+
+    numbers: I32
+    """(n,) the text's place in `names`; below 0, -1 less its place in `others`."""
+    names: list[str | None]
+    """Begins with None, and only grows: what somebody knows of a number holds as long as it is this list."""
+    others: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, texts: Iterable[str | None]) -> Texts:
+        """Return texts that have no names."""
+        places: dict[str | None, int] = {None: 0}
+        numbers = [places.setdefault(text, -len(places)) for text in texts]
+        others = [text for text in places if text is not None]
+        return cls(np.array(numbers, np.int32), _NO_NAMES, others)
+
+    def __len__(self) -> int:
+        """Return the number of texts."""
+        return len(self.numbers)
+
+    def tolist(self) -> list[str | None]:
+        """Return the texts."""
+        return [self.text(number) for number in self.numbers.tolist()]
+
+    def text(self, number: int) -> str | None:
+        """Return the text with a number."""
+        return self.names[number] if number >= 0 else self.others[-1 - number]
+
+    def take(self, where: slice | NDArray[np.intp]) -> Texts:
+        """Return those at some places."""
+        return Texts(self.numbers[where], self.names, self.others)
+
+
 @dataclass(slots=True)
 class Lines:
     """The order lines of all purchases of a chunk; m lines, in the order of their events."""
 
     event: I64
     """(m,) index of the event that the line belongs to, ascending."""
-    category: list[str | None]
-    brand: list[str | None]
+    category: Texts
+    brand: Texts
 
 
 @dataclass(slots=True)
@@ -101,12 +140,12 @@ class Events:
     """Sum of the discounts of the order's lines."""
     items: I64
     """Sum of the quantities of the order's lines."""
-    channel: list[str | None]
-    device: list[str | None]
-    country: list[str | None]
-    category: list[str | None]
+    channel: Texts
+    device: Texts
+    country: Texts
+    category: Texts
     """Category of a view; an order's are in `lines`."""
-    brand: list[str | None]
+    brand: Texts
     lines: Lines
     attributes: dict[int, Attributes] = field(default_factory=dict)
     """By index of the event, for kind ATTRIBUTES only."""

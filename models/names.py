@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+import numpy as np
 
+from models.events import I32, Texts
 from models.value import SEGMENTS
 
 NAMESPACES = ("category", "brand", "channel", "device", "country", "city", "gender", "loyalty_tier")
@@ -18,18 +18,6 @@ OTHER = 0xFFFF
 OTHER_NAME = "(other)"
 
 
-class _Codes(dict[str | None, int]):
-    """Codes by name, 0 for None; asks for the code of a name that is new."""
-
-    def __init__(self, ask: Callable[[str], int]) -> None:
-        super().__init__({None: 0})
-        self._ask = ask
-
-    def __missing__(self, name: str | None) -> int:
-        """Return the code of a new name; the one that further names share is not remembered."""
-        return 0 if name is None else self._ask(name)
-
-
 class Names:
     """The dictionaries of one partition. Codes start at 1 in the order of first sight; 0 is none."""
 
@@ -39,7 +27,10 @@ class Names:
         for space, names in FIXED.items():
             self._codes[space] = {name: code for code, name in enumerate(names, 1)}
             self._names[space] = dict(enumerate(names, 1))
-        self._lookup = {space: _Codes(partial(self.code, space)) for space in NAMESPACES}
+        self._known: dict[str, I32] = {}
+        """Codes by the number of a text, 0 for those without."""
+        self._numbered: list[str | None] = []
+        """The texts that have these numbers."""
         self.fresh: list[tuple[str, int, str]] = []
         """(namespace, code, name) given since the list was last emptied."""
 
@@ -55,9 +46,31 @@ class Names:
             self.fresh.append((space, code, name))
         return code
 
-    def codes(self, space: str, names: Iterable[str | None]) -> list[int]:
-        """Return the code of each name, new ones in the order of their first place; 0 for None."""
-        return list(map(self._lookup[space].__getitem__, names))
+    def codes(self, space: str, texts: Texts) -> I32:
+        """Return (n,) the code of each text, new ones in the order of their first place; 0 for None."""
+        numbers, known = texts.numbers, self._codes_by_number(space, texts.names)
+        codes = np.where(numbers > 0, known[np.maximum(numbers, 0)], 0) if texts.others else known[numbers]
+        unknown = np.flatnonzero((codes == 0) & (numbers != 0))
+        if len(unknown):
+            asked = numbers[unknown].tolist()
+            given = {number: self.code(space, texts.text(number) or "") for number in dict.fromkeys(asked)}
+            codes[unknown] = [given[number] for number in asked]
+            for number, code in given.items():
+                if number > 0 and code != OTHER:
+                    known[number] = code
+        return codes
+
+    def _codes_by_number(self, space: str, texts: list[str | None]) -> I32:
+        """Return what is known of the codes of numbered texts."""
+        if self._numbered is not texts:
+            self._numbered, self._known = texts, {}
+        known = self._known.get(space)
+        if known is None or len(known) < len(texts):
+            longer = np.zeros(2 * len(texts), np.int32)
+            if known is not None:
+                longer[: len(known)] = known
+            self._known[space] = known = longer
+        return known
 
     def find(self, space: str, name: str) -> int | None:
         """Return the code of a name, None when it has none."""
@@ -65,7 +78,7 @@ class Names:
 
     def put(self, space: str, code: int, name: str) -> None:
         """Take over a name and its code from the changelog."""
-        self._codes[space][name] = self._lookup[space][name] = code
+        self._codes[space][name] = code
         self._names[space][code] = name
 
     def name(self, space: str, code: float) -> str | None:

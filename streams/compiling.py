@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from models import clusterer, profiles
 from models.calendar import Calendar
+from streams import coding
 from streams.codec.events import Decoder, InputRules
 
 
@@ -11,6 +12,7 @@ def compile_kernels() -> None:
     """Compile what is not kept yet; see `models.compiled`."""
     profiles.prepare(profiles.Slab(1).rows, Calendar.utc())
     clusterer.prepare()
+    coding.prepare()
     Decoder(InputRules(1, "murmur2", "EUR", {}, check_future=True))
 
 

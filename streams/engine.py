@@ -18,11 +18,11 @@ from models.calendar import Calendar
 from models.clusterer import Accumulator
 from models.events import I64, Events, Kind
 from models.profiles import Columns, Slab, update
+from streams import coding
 from streams.clock import Clock
 from streams.codec.dead_letters import encode_dead_letter
 from streams.codec.events import Decoder
 from streams.codec.guards import PartitionerCheck, UnusableShare
-from streams.coding import to_columns
 from streams.deciding import Applied, Decider
 from streams.erasing import Eraser
 from streams.errors import LiveSegmentsError, StaleStateError
@@ -67,6 +67,7 @@ class Engine:
         self.slab = Slab(self.rules.capacity)
         profiles.prepare(self.slab.rows, self.calendar)
         clusterer.prepare()
+        coding.prepare()
         self.stages = StageClock(self.observer.stage)
         self.decider = Decider(self.slab, self.rules, self.calendar, self.observer, self.stages)
         self.sweeper = Sweeper(self.slab, self.decider, self.observer)
@@ -184,7 +185,7 @@ class Engine:
         self.observer.records(usable, decoded.unknown_fields)
         if len(decoded.events):
             names = {number: part.names for number, part in self.parts.items()}
-            columns = to_columns(decoded.events, names, self.calendar)
+            columns = coding.to_columns(decoded.events, names, self.calendar)
             self.stages.lap("decode")
             self._apply(raw, decoded.events, columns, now_ms)
 

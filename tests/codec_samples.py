@@ -95,15 +95,15 @@ def rows(events: Events) -> list[tuple[Any, ...]]:
     columns: list[list[Any]] = [column.tolist() for column in arrays]
     texts: list[list[Any]] = [
         events.key,
-        events.channel,
-        events.device,
-        events.country,
-        events.category,
-        events.brand,
+        events.channel.tolist(),
+        events.device.tolist(),
+        events.country.tolist(),
+        events.category.tolist(),
+        events.brand.tolist(),
     ]
     lines: list[list[tuple[str | None, str | None]]] = [[] for _ in range(len(events))]
     for i, category, brand in zip(
-        events.lines.event.tolist(), events.lines.category, events.lines.brand, strict=True
+        events.lines.event.tolist(), events.lines.category.tolist(), events.lines.brand.tolist(), strict=True
     ):
         lines[i].append((category, brand))
     attributes = [events.attributes.get(i) for i in range(len(events))]

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from models.events import F64, I32, I64, U8, Action, Attributes, Bool, Events, Kind, Lines
+from models.events import F64, I32, I64, U8, Action, Attributes, Bool, Events, Kind, Lines, Texts
 from streams.codec.hashing import SessionHashes, hash64_many
 from streams.codec.orders import Orders
 from streams.codec.schemas import Click, Customer, CustomerAttributes, Event, Purchase, View
@@ -76,12 +76,12 @@ def to_events(accepted: Accepted, orders: Orders, sessions: SessionHashes) -> Ev
         money=np.zeros(n, np.int64),
         discount=np.zeros(n, np.int64),
         items=np.zeros(n, np.int64),
-        channel=[event.channel or None for event in events],
-        device=[event.device or None for event in events],
-        country=[event.country or None for event in events],
-        category=[None] * n,
-        brand=[None] * n,
-        lines=Lines(np.zeros(0, np.int64), [], []),
+        channel=Texts.of(event.channel or None for event in events),
+        device=Texts.of(event.device or None for event in events),
+        country=Texts.of(event.country or None for event in events),
+        category=Texts.of([None] * n),
+        brand=Texts.of([None] * n),
+        lines=Lines(np.zeros(0, np.int64), Texts.of([]), Texts.of([])),
     )
     _fill_clicks(columns, *accepted.of_topic(CLICKS))
     _fill_views(columns, *accepted.of_topic(VIEWS))
@@ -109,14 +109,12 @@ def _fill_views(columns: Events, at: I64, events: Sequence[Event]) -> None:
     views = cast("Sequence[View]", events)
     columns.kind[at] = Kind.VIEW
     columns.dwell[at] = _thousandths([view.dwell_seconds for view in views])
-    if len(views) == len(columns):
-        columns.category = [view.category or None for view in views]
-        columns.brand = [view.brand or None for view in views]
-        return
-    category, brand = columns.category, columns.brand
+    category: list[str | None] = [None] * len(columns)
+    brand = category.copy()
     for i, view in zip(at.tolist(), views, strict=True):
         category[i] = view.category or None
         brand[i] = view.brand or None
+    columns.category, columns.brand = Texts.of(category), Texts.of(brand)
 
 
 def _fill_purchases(columns: Events, at: I64, purchases: Sequence[Purchase], orders: Orders) -> None:
@@ -133,8 +131,8 @@ def _fill_purchases(columns: Events, at: I64, purchases: Sequence[Purchase], ord
     lines = orders.lines
     columns.lines = Lines(
         at[orders.line_order],
-        [line.category or None for line in lines],
-        [line.brand or None for line in lines],
+        Texts.of(line.category or None for line in lines),
+        Texts.of(line.brand or None for line in lines),
     )
 
 
@@ -189,31 +187,34 @@ def in_thousandths(units: F64) -> I64:
 
 
 def merged(one: Events, other: Events) -> Events:
-    """Return the events of both by ascending source; no source is in both."""
+    """Return the events of both by ascending source; no source is in both; only one's texts have names."""
     source = np.concatenate([one.source, other.source])
     order = np.argsort(source, kind="stable")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    at = order.tolist()
-
-    def column(name: str) -> Any:
-        first, second = getattr(one, name), getattr(other, name)
-        if isinstance(first, list):
-            both = first + second
-            return [both[i] for i in at]
-        return np.concatenate([first, second])[order]
-
     lines = np.concatenate([place[one.lines.event], place[other.lines.event + len(one)]])
     by_event = np.argsort(lines, kind="stable")
-    by = by_event.tolist()
-    category, brand = one.lines.category + other.lines.category, one.lines.brand + other.lines.brand
     attributes = {int(place[i]): given for i, given in one.attributes.items()}
     attributes |= {int(place[len(one) + i]): given for i, given in other.attributes.items()}
     return Events(
-        **{name: column(name) for name in _PER_EVENT},
-        lines=Lines(lines[by_event], [category[i] for i in by], [brand[i] for i in by]),
+        **{name: _joined(getattr(one, name), getattr(other, name), order) for name in _PER_EVENT},
+        lines=Lines(
+            lines[by_event],
+            _joined(one.lines.category, other.lines.category, by_event),
+            _joined(one.lines.brand, other.lines.brand, by_event),
+        ),
         attributes=attributes,
     )
+
+
+def _joined(first: Any, second: Any, order: I64) -> Any:
+    """Return two columns as one, in another order."""
+    if isinstance(first, Texts):
+        return Texts(_joined(first.numbers, second.numbers, order), first.names, second.others)
+    if isinstance(first, list):
+        both = first + second
+        return [both[i] for i in order.tolist()]
+    return np.concatenate([first, second])[order]
 
 
 _PER_EVENT = [field.name for field in fields(Events) if field.name not in {"lines", "attributes"}]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from models.events import F64, I32, I64, U8, Bool, Events, Kind, Lines
+from models.events import F64, I32, I64, U8, Bool, Events, Kind, Lines, Texts
 from streams.codec import scan
 from streams.codec.columns import action_of, in_thousandths
 from streams.codec.hash_kernels import are_keys, hash64_spans, murmur2_each
@@ -154,8 +154,8 @@ class Reader:
         rows = _Rows(None if everything else at)
         names, texts, marks = rows(found.names), self._vocabulary.texts, self._vocabulary.marks
 
-        def named(field: str) -> list[str | None]:
-            return [texts[number] for number in names[:, _TEXT[field]].tolist()]
+        def named(field: str) -> Texts:
+            return Texts(names[:, _TEXT[field]].copy(), texts)
 
         def given(field: str) -> Bool:
             return rows(found.spans(field))[:, 1] > 0
@@ -260,5 +260,5 @@ def _lines(found: _Scanned, at: I64, line_record: I64, texts: list[str | None]) 
     place[at] = np.arange(len(at))
     event = place[line_record]
     kept = event >= 0
-    category, brand = found.line_names[kept].T.tolist()
-    return Lines(event[kept], [texts[number] for number in category], [texts[number] for number in brand])
+    category, brand = (Texts(column.copy(), texts) for column in found.line_names[kept].T)
+    return Lines(event[kept], category, brand)

@@ -47,7 +47,7 @@ def test_events_keep_the_order_of_delivery() -> None:
     assert events.event_hash.tolist() == [hash64(f"e-{number}") for number in range(6)]
     assert events.lines.event.tolist() == [1, 5]
     assert list(events.attributes) == [3]
-    assert events.category == ["shoes", None, None, None, "shoes", None]
+    assert events.category.tolist() == ["shoes", None, None, None, "shoes", None]
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -145,18 +145,18 @@ def test_context_is_optional_text() -> None:
     full = decode_one(CLICKS, body(CLICKS, session_id="s-9", channel="web", device="tv", country="FR")).events
     empty = decode_one(CLICKS, body(CLICKS, session_id="", channel="", device="", country="")).events
 
-    assert (full.session.tolist(), full.channel, full.device, full.country) == (
+    assert [column.tolist() for column in (full.session, full.channel, full.device, full.country)] == [
         [hash64("s-9")],
         ["web"],
         ["tv"],
         ["FR"],
-    )
-    assert (empty.session.tolist(), empty.channel, empty.device, empty.country) == (
+    ]
+    assert [column.tolist() for column in (empty.session, empty.channel, empty.device, empty.country)] == [
         [0],
         [None],
         [None],
         [None],
-    )
+    ]
 
 
 @pytest.mark.parametrize("topic", TOPICS)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.calendar import Calendar
-from models.events import Attributes, Events, Kind, Lines
+from models.events import Attributes, Events, Kind, Lines, Texts
 from models.features import BY_NAME, View
 from models.names import Names
 from models.profiles import ROW, update
@@ -29,8 +29,8 @@ def events(given: Sequence[dict[str, Any]]) -> Events:
     def column(name: str, default: int, kind: Any = np.int64) -> Any:
         return np.array([e.get(name, default) for e in given], kind)
 
-    def texts(name: str) -> list[str | None]:
-        return [e.get(name) for e in given]
+    def texts(name: str) -> Texts:
+        return Texts.of(e.get(name) for e in given)
 
     return Events(
         source=np.arange(n), partition=np.zeros(n, np.int32), key=[b"c"] * n,
@@ -40,7 +40,7 @@ def events(given: Sequence[dict[str, Any]]) -> Events:
         session=zero.astype(np.uint64), action=zero.astype(np.uint8), campaign=flag, offer=flag,
         rating=np.full(n, -1, np.int32), dwell=column("dwell", 0), money=column("money", 0), discount=zero,
         items=zero, channel=texts("channel"), device=texts("device"), country=texts("country"),
-        category=texts("category"), brand=texts("brand"), lines=Lines(zero[:0], [], []),
+        category=texts("category"), brand=texts("brand"), lines=Lines(zero[:0], Texts.of([]), Texts.of([])),
         attributes={i: e["told"] for i, e in enumerate(given) if "told" in e},
     )  # fmt: skip
 
@@ -160,7 +160,7 @@ def test_what_is_refunded_is_no_interest() -> None:
     """The lines of a refund tell of no interest. Caught a bug: they weighed as much as those of orders."""
     customer = Customer()
     given = events([{"category": "hats"}, {"kind": Kind.REFUND}])
-    given.lines = Lines(np.array([1, 1]), ["shoes", "shoes"], [None, None])
+    given.lines = Lines(np.array([1, 1]), Texts.of(["shoes", "shoes"]), Texts.of([None, None]))
     update(customer.row, np.zeros(2, np.intp), to_columns(given, {0: customer.names}, Calendar.utc()))
 
     assert customer.named("top_category", 0) == "hats"
