@@ -6,6 +6,7 @@ from models import clusterer, profiles
 from models.calendar import Calendar
 from streams import coding
 from streams.codec.events import Decoder, InputRules
+from streams.row_cache import RowCache
 
 
 def compile_kernels() -> None:
@@ -13,6 +14,7 @@ def compile_kernels() -> None:
     profiles.prepare(profiles.Slab(1).rows, Calendar.utc())
     clusterer.prepare()
     coding.prepare()
+    RowCache()
     Decoder(InputRules(1, "murmur2", "EUR", {}, check_future=True))
 
 

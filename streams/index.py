@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from streams.codec.profile_rows import erased_hash
 from streams.ledger import Entry
 from streams.partition import Partition
 from streams.records import RawBatch
+from streams.row_cache import NOT_HERE, RowCache
 from streams.sweeper import Sweeper
 
 _ERASED = -1
@@ -27,6 +28,7 @@ class Index:
     slab: Slab
     sweeper: Sweeper
     erasure_key: str
+    cache: RowCache = field(default_factory=RowCache)
 
     def rows(
         self, parts: Mapping[int, Partition], raw: RawBatch, events: Events, chosen: NDArray[np.intp]
@@ -37,25 +39,29 @@ class Index:
             parts: by number.
             raw: the records that the events come from.
             events: a chunk.
-            chosen: (n,) index of the events that are due.
+            chosen: (n,) index of the events that are due, ascending.
         """
-        rows = np.empty(len(chosen), np.intp)
         partition = events.partition[chosen]
-        for number in np.unique(partition).tolist():
-            mine = np.flatnonzero(partition == number)
-            part, keys = parts[number], [events.key[i] for i in chosen[mine].tolist()]
+        keys = events.key if len(chosen) == len(events) else [events.key[i] for i in chosen.tolist()]
+        held = [parts[number] for number in np.unique(partition).tolist()]
+        owner = np.zeros(max(parts) + 1, np.int64)
+        owner[[part.number for part in held]] = [0 if part.erased else part.generation for part in held]
+        owners = owner[partition]
+        rows = self.cache.find(keys, owners)
+        new = np.flatnonzero(rows == NOT_HERE)
+        for part in held:
+            mine = new[partition[new] == part.number]
+            asked = [keys[i] for i in mine.tolist()]
             if part.erased:
-                rows[mine] = self._unerased(part, keys, raw, events, chosen[mine])
+                rows[mine] = self._unerased(part, asked, raw, events, chosen[mine])
             else:
-                rows[mine] = [
-                    self._made(part, key) if row is None else row
-                    for key, row in zip(keys, map(part.index.get, keys), strict=True)
-                ]
+                rows[mine] = [self._made(part, key) for key in asked]
+        self.cache.keep([keys[i] for i in new.tolist()], owners[new], rows[new])
         kept = np.flatnonzero(rows != _ERASED)
         return (chosen, rows) if len(kept) == len(rows) else (chosen[kept], rows[kept])
 
     def _made(self, part: Partition, key: bytes) -> int:
-        """Return the row of a customer who is new, or was until the events before."""
+        """Return the row of a customer, a new one if they are new."""
         row = part.index.get(key)
         if row is None:
             row = part.index[key] = self.slab.new(part.number, key)

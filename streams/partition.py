@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -27,6 +27,7 @@ MAX_CHANGES = 2_000
 at once, 40 us of CPU each, while nothing else turns. And the broker may be away."""
 MAX_ROWS = 10_000
 """The same of rows to write, 4 us each: at the first tick of a day something is learned of everyone."""
+_GENERATIONS = count(1)
 NOWHERE = -1
 """Position of an input topic of which nothing has been seen."""
 
@@ -48,6 +49,8 @@ class Partition:
     accumulator: Accumulator
     index: dict[bytes, int] = field(default_factory=dict)
     """Customer id to row."""
+    generation: int = field(default_factory=lambda: next(_GENERATIONS))
+    """Another one as soon as a customer is struck off; no two partitions ever have the same."""
     names: Names = field(default_factory=Names)
     model: Model | None = None
     """The model in force; another one is adopted at ticks only."""
@@ -100,6 +103,7 @@ class Partition:
     def forget(self, key: bytes) -> int:
         """Strike a customer off the index, and return the row."""
         self._rows = self._rows[:0]
+        self.generation = next(_GENERATIONS)
         return self.index.pop(key)
 
     @property

@@ -6,9 +6,8 @@ left to the parser, so that there is one place that says what is wrong with a re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from streams.codec.hash_kernels import are_keys, hash64_spans, murmur2_each
 from streams.codec.hashing import MURMUR2, partitions_for
 from streams.codec.orders import Amounts, add_up
 from streams.codec.scan_terms import NAMES, NUMBERS, TEXTS, schema_terms
-from streams.codec.scan_types import LINE, MARGIN, RECORD, Records, as_letters
+from streams.codec.scan_types import LINE, RECORD, Records, as_letters, joined
 from streams.codec.time_kernel import time_spans
 from streams.codec.vocabulary import FULL, Vocabulary
 from streams.records import PURCHASES, RawBatch
@@ -126,7 +125,7 @@ class Reader:
     def _scan(self, raw: RawBatch) -> _Scanned | None:
         """Have the kernels read the values."""
         n = len(raw)
-        buffer, ends = _joined(raw.value)
+        buffer, ends = joined(raw.value)
         if len(buffer) > _MOST_BYTES:
             return None
         records = np.empty(n, RECORD)
@@ -139,7 +138,7 @@ class Reader:
 
     def _right_keys(self, raw: RawBatch, found: _Scanned) -> Bool:
         """Return whose key is the customer and belongs to the partition that the record is in."""
-        keys, ends = _joined(raw.key)
+        keys, ends = joined(raw.key)
         if self._partitioner == MURMUR2:
             partition = (murmur2_each(keys, ends) & 0x7FFFFFFF) % self._partitions
         else:
@@ -211,18 +210,6 @@ class _Rows:
     def __call__(self, column: Column) -> Column:
         """Return the rows of a column."""
         return column if self.at is None else column[self.at]  # type: ignore[return-value] # so it is
-
-
-def _joined(texts: Sequence[bytes | None]) -> tuple[U8, I64]:
-    """Return texts one behind the other, a null as an empty one, with a margin, and where each ends."""
-    full = cast("Sequence[bytes]", texts)
-    try:
-        joined = b"".join((*full, bytes(MARGIN)))
-    except TypeError:  # looking for nulls first takes longer than all the rest
-        full = [text or b"" for text in texts]
-        joined = b"".join((*full, bytes(MARGIN)))
-    ends = np.cumsum(np.fromiter(map(len, full), np.int64, len(full)))
-    return np.frombuffer(joined, np.uint8), ends
 
 
 def _times(found: _Scanned) -> I64:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from models.events import U8
+from models.events import I64, U8
 
 Record: TypeAlias = Any
 Records: TypeAlias = Any
@@ -74,3 +75,15 @@ def as_letters(buffer: U8) -> Records:
     """
     found: Records = buffer[:MARGIN].view(LETTERS)
     return found
+
+
+def joined(texts: Sequence[bytes | None]) -> tuple[U8, I64]:
+    """Return texts one behind the other, a null as an empty one, with a margin, and where each ends."""
+    full = cast("Sequence[bytes]", texts)
+    try:
+        letters = b"".join((*full, bytes(MARGIN)))
+    except TypeError:  # looking for nulls first takes longer than all the rest
+        full = [text or b"" for text in texts]
+        letters = b"".join((*full, bytes(MARGIN)))
+    ends = np.cumsum(np.fromiter(map(len, full), np.int64, len(full)))
+    return np.frombuffer(letters, np.uint8), ends

@@ -98,7 +98,7 @@ def _number(b: Record, start: Any, length: Any, table: Table) -> Any:
         digest = (digest ^ _word(b, start + k, length - k)) * _PRIME
         digest ^= digest >> _HALF
     mask = len(table.slots) - 1
-    slot = np.int64(digest & np.uint64(mask))
+    slot = np.int64(digest * _PRIME >> _HALF & np.uint64(mask))
     while table.slots[slot] != 0:
         number = np.int64(table.slots[slot])
         if table.hashes[number] == digest and _is_name(b, start, length, table, number):
