@@ -5,6 +5,7 @@ from __future__ import annotations
 from models import clusterer, profiles
 from models.calendar import Calendar
 from streams import coding
+from streams.codec import ulid
 from streams.codec.events import Decoder, InputRules
 from streams.row_cache import RowCache
 
@@ -15,6 +16,7 @@ def compile_kernels() -> None:
     clusterer.prepare()
     coding.prepare()
     RowCache()
+    ulid.prepare()
     Decoder(InputRules(1, "murmur2", "EUR", {}, check_future=True))
 
 

@@ -12,7 +12,7 @@ import msgspec
 import orjson
 from msgspec import Struct
 
-from streams.codec.json_columns import OPTIONS, json_of, lists, objects, scalars, strings
+from streams.codec.json_columns import OPTIONS, json_of, objects, scalars, strings
 from streams.codec.main_features import NO_FEATURES, Json, features_json
 from streams.codec.output_records import (
     FIXED_PROPERTIES,
@@ -25,6 +25,7 @@ from streams.codec.output_records import (
     SegmentSet,
     Trigger,
 )
+from streams.codec.reasons import NO_REASONS
 from streams.codec.rfc3339 import rfc3339
 from streams.codec.ulid import message_id, message_ids
 
@@ -50,7 +51,6 @@ CHANGE_TYPE = "live-segments.change.v1"
 """CloudEvents type of a change record."""
 MAX_VALUE_BYTES = 32_000
 """Largest value: marketing tools refuse calls over 32 KB; what is cut first is in `encode_change`."""
-MAX_REASONS = 5
 MAX_TEXT = 500
 """Characters left of a sentence, a name or an event id when nothing else makes a record fit."""
 
@@ -75,7 +75,8 @@ class Change(Struct, frozen=True, gc=False, kw_only=True):
     model_version: int
     definitions_version: int
     trigger: Trigger | None = None
-    reasons: tuple[Reason, ...] = ()
+    reasons: Json = NO_REASONS
+    """As the functions of `streams.codec.reasons` return them."""
     features: Json = NO_FEATURES
     """The main ones, as `features_json` or `features_of` return them."""
     seen_ms: int = 0
@@ -153,11 +154,10 @@ def encode_changes(
         scalars([change.move_id for change in changes]),
         strings([change.reason for change in changes]),
         scalars([change.confidence for change in changes]),
-        lists([_heaviest(change.reasons) for change in changes], _encode),
         _triggers(changes),
         strict=True,
     )
-    for change, origin, ident, time, customer, move, reason, confidence, reasons, trigger in columns:
+    for change, origin, ident, time, customer, move, reason, confidence, trigger in columns:
         sides = _SIDES(change)
         frame = frames[origin].get(sides)
         if frame is None:
@@ -171,7 +171,7 @@ def encode_changes(
             f'{opening}{customer}","messageId":"{ident}","timestamp":"{time}","receivedAt":"{received}",'
             f'{segment}"move_id":{move},"since":"{rfc3339(change.since_ms)}","sequence":{change.sequence},'
             f'"cause":"{change.cause}","reason":"{reason}","confidence":{confidence},{versions}{shown}}},'
-            f'"context":{{"reasons":[{reasons}],{personas}{trigger}}}}}'
+            f'"context":{{"reasons":{change.reasons},{personas}{trigger}}}}}'
         ).encode()
         if len(value) > MAX_VALUE_BYTES:
             value = _fit(orjson.loads(value), change)
@@ -202,8 +202,7 @@ _SIDES = attrgetter(
 _SPEC = ("ce_specversion", b"1.0")
 _TYPE = ("ce_type", CHANGE_TYPE.encode())
 _CONTENT = ("content-type", b"application/json")
-_encode = msgspec.json.Encoder(enc_hook=lambda scalar: scalar.item()).encode
-"""The hook is for numpy's numbers."""
+_encode = msgspec.json.Encoder().encode
 
 
 class _Frame(NamedTuple):
@@ -279,20 +278,6 @@ def _triggers(changes: Sequence[Change]) -> Iterator[str]:
     texts = iter(objects([trigger for trigger in caused if trigger is not None], _encode))
     for trigger in caused:
         yield "" if trigger is None else f',"trigger":{{{next(texts)}}}'
-
-
-def _heaviest(reasons: tuple[Reason, ...]) -> Sequence[Reason]:
-    """Return the heaviest reasons, largest weight first; equal ones in the order given."""
-    if len(reasons) < 2:
-        return reasons
-    weights = [reason.weight or 0.0 for reason in reasons]
-    if weights != sorted(weights, reverse=True):
-        reasons = tuple(sorted(reasons, key=_weight, reverse=True))
-    return reasons[:MAX_REASONS]
-
-
-def _weight(reason: Reason) -> float:
-    return reason.weight or 0.0
 
 
 def _fit(document: dict[str, Any], change: Change) -> bytes:

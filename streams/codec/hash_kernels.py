@@ -21,6 +21,8 @@ _IV = np.array(
 )  # fmt: skip
 _PARAMETERS = np.uint64(0x01010008)
 """No key, 8 bytes of digest, no tree."""
+_PARAMETERS_80 = np.uint64(0x0101000A)
+"""The same with 10 bytes."""
 _ORDER = np.array(
     [
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
@@ -70,6 +72,45 @@ def hash64_spans(buffer: U8, spans: Any) -> U64:
                 break
         hashes[i] = h[0] if h[0] != np.uint64(0) else np.uint64(1)
     return hashes
+
+
+@kernel
+def ulids(buffer: U8, ends: I64, times_ms: I64, person: U64, digits: U8) -> U8:
+    """Return ULIDs (n, 26) of times and of the 80-bit hashes of n texts that lie one behind the other.
+
+    Args:
+        buffer: the texts.
+        ends: (n,) where each ends; none is empty.
+        times_ms: (n,) 48 bits each.
+        person: (2,) words by which these hashes differ from others.
+        digits: (32,) of the base.
+
+    Source: RFC 7693 (BLAKE2b).
+    """
+    texts = np.empty((len(ends), 26), np.uint8)
+    m, h = np.zeros(16, np.uint64), np.zeros(8, np.uint64)
+    at = 0
+    for i in range(len(ends)):
+        h[:] = _IV
+        h[0] ^= _PARAMETERS_80
+        h[6] ^= person[0]
+        h[7] ^= person[1]
+        done = 0
+        while at < ends[i]:
+            size = min(ends[i] - at, _BLOCK)
+            _load(buffer, at, size, m)
+            done, at = done + size, at + size
+            _compress(h, m, np.uint64(done), at == ends[i])
+        for place in range(10):
+            texts[i, place] = digits[times_ms[i] >> (45 - 5 * place) & 31]
+        for half in range(2):
+            number = np.int64(0)
+            for k in range(5 * half, 5 * half + 5):
+                byte = h[k >> 3] >> np.uint64(8 * (k & 7)) & np.uint64(255)
+                number = number << 8 | np.int64(byte)
+            for place in range(8):
+                texts[i, 10 + 8 * half + place] = digits[number >> (35 - 5 * place) & 31]
+    return texts
 
 
 @compiled

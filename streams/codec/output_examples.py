@@ -7,6 +7,7 @@ from streams.codec.definitions import Definition, Lineage, encode_definition
 from streams.codec.main_features import features_json
 from streams.codec.membership import AudienceMembership, Behaviour, Membership, encode_memberships
 from streams.codec.output_records import Difference, Favourite, Scalar, SegmentReview
+from streams.codec.reasons import reasons_json
 from streams.codec.sentences import reason_sentence
 
 _SINCE_MS = 1_769_867_112_000
@@ -164,7 +165,7 @@ def _moved(*, entered: bool) -> Change:
         model_version=12,
         definitions_version=3,
         trigger=Trigger("product-views", 5, 90_411, "view-000183"),
-        reasons=_MOVE_REASONS,
+        reasons=reasons_json(_MOVE_REASONS),
         features=_FEATURES,
     )
 
@@ -190,7 +191,7 @@ def _audience() -> Change:
         ),
         model_version=12,
         definitions_version=3,
-        reasons=_RULE_REASONS,
+        reasons=reasons_json(_RULE_REASONS),
         features=features_json(
             {"orders_total": 11, "money_365d": 812.5, "days_since_order": 60.0, "consent_marketing": False}
         ),

@@ -14,7 +14,6 @@ from models.audiences import (
     BEHAVIOUR_SEGMENT,
     BEHAVIOUR_SEGMENT_NAME,
     Definition,
-    Grounds,
     Rule,
     Table,
     Value,
@@ -27,14 +26,13 @@ from models.clusterer import Model
 from models.events import I64
 from models.features import BY_NAME, Feature, View
 from models.names import Names
-from streams.codec.changes import Change, Reason
+from streams.codec.changes import Change
 from streams.codec.main_features import Json
 from streams.codec.output_records import Cause
+from streams.codec.reasons import MAX_REASONS, NO_REASONS, reasons_by_column
 from streams.deciding.columns import value_of
 from streams.deciding.moves import AudienceMoves
 from streams.deciding.plain import main_features, plain
-
-MAX_REASONS = 5
 
 
 def audience_changes_of(
@@ -158,7 +156,7 @@ def _rule(moves: AudienceMoves, i: int) -> tuple[Rule | None, Definition]:
 
 def _grounds(
     kind: _Kind, moves: AudienceMoves, now: View, then: View
-) -> Iterator[tuple[int, Sequence[str], tuple[Reason, ...]]]:
+) -> Iterator[tuple[int, Sequence[str], Json]]:
     """Yield place, conditions in words and reasons of each move of a kind.
 
     Args:
@@ -169,7 +167,7 @@ def _grounds(
     """
     places: list[int] = kind.at.tolist()
     if kind.rule is None:
-        yield from ((place, (), ()) for place in places)
+        yield from ((place, (), NO_REASONS) for place in places)
         return
     teller = kind.rule.on_entering if kind.entered else kind.rule.on_leaving
     fresh = then.r["events"][kind.at] == 0
@@ -179,19 +177,8 @@ def _grounds(
         fresh.tolist(),
     ):
         words = zip(*grounds.words, strict=True) if grounds.words else repeat(())
-        reasons = _reasons(grounds)
-        yield from ((places[i], next(words), next(reasons)) for i in grounds.at)
-
-
-def _reasons(grounds: Grounds) -> Iterator[tuple[Reason, ...]]:
-    """Return the columns of the conditions that decided."""
-    if not grounds.values:
-        return repeat(())
-    columns = [
-        [Reason(name, value, was, None) for value, was in zip(values, before, strict=True)]
-        for name, values, before in grounds.values[:MAX_REASONS]
-    ]
-    return zip(*columns, strict=True)
+        reasons = reasons_by_column(grounds.values[:MAX_REASONS]) if grounds.values else repeat(NO_REASONS)
+        yield from zip([places[i] for i in grounds.at], words, reasons, strict=False)
 
 
 def _table(names: Sequence[str], moves: AudienceMoves, view: View, at: NDArray[np.intp]) -> Table:

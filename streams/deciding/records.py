@@ -16,12 +16,12 @@ from models.names import Names
 from streams.codec.changes import Change, Reason
 from streams.codec.main_features import Json
 from streams.codec.output_records import Cause, Scalar
+from streams.codec.reasons import MAX_REASONS, reasons_of
 from streams.codec.sentences import reason_sentence
 from streams.codec.ulid import message_id
 from streams.deciding.moves import BehaviourMoves
 from streams.deciding.plain import DECIMALS, main_features
 
-MAX_REASONS = 5
 _NAMES = tuple(feature.name for feature in CLUSTERED)
 _FLAGS = frozenset({"flag"})
 _COUNTS = frozenset({"count"})
@@ -70,11 +70,10 @@ def changes_of(
     after = View(who.after, who.at, calendar, model.value)
     previous = View(who.before, who.before_at, calendar)
     reasons = _reasons(model.contributions(moves.seen, moves.old, moves.new), after, previous, moves.old == 0)
-    shown = main_features(after, main, who.books())
     known = {info.number: info for info in model.segments}
     found = []
-    columns = _columns(moves, keys, sequence, reasons, shown)
-    for key, old, new, since, last, at, confidence, trigger, why, features, seen, definitions in columns:
+    columns = _columns(moves, keys, sequence, reasons, main_features(after, main, who.books()))
+    for key, old, new, since, last, at, confidence, trigger, why, json, shown, seen, rules in columns:
         customer, segment = key.decode(), known[new]
         old_id = f"b-{old}" if old else None
         old_name = model.name_of(old) if old else None
@@ -94,10 +93,10 @@ def changes_of(
             reason=_sentence(cause, segment.name, why, old_name),
             confidence=confidence,
             model_version=model.version,
-            definitions_version=definitions,
+            definitions_version=rules,
             trigger=trigger,
-            reasons=why,
-            features=features,
+            reasons=json,
+            features=shown,
             seen_ms=seen,
         )
         found.append([entered] if old_id is None else [_left(entered, old_id, str(old_name), since), entered])
@@ -123,6 +122,7 @@ def _columns(
         moves.confidence().tolist(),
         who.trigger,
         reasons,
+        reasons_of(reasons),
         shown,
         who.after["last_seen"].tolist(),
         [part.rules.version if part.rules is not None else 0 for part in who.parts],

@@ -35,10 +35,12 @@ from streams.codec.membership import (
     decode_membership,
     encode_memberships,
 )
-from streams.codec.output_records import Cause
+from streams.codec.output_records import Cause, Scalar
+from streams.codec.reasons import reasons_by_column, reasons_json, reasons_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIME_MS = 1_773_480_413_589
+REASONS = (Reason("days_since_order", 62.0, 20.5, 0.7), Reason("orders_90d", 0, 2, 0.3))
 BASE = Change(
     customer_id="12347",
     segment_set="behaviour",
@@ -57,7 +59,7 @@ BASE = Change(
     model_version=12,
     definitions_version=3,
     trigger=Trigger("clicks", 5, 90_411, "click-1"),
-    reasons=(Reason("days_since_order", 62.0, 20.5, 0.7), Reason("orders_90d", 0, 2, 0.3)),
+    reasons=reasons_json(REASONS),
     features=features_json({"orders_total": 7, "money_365d": 412.8}),
 )
 
@@ -82,6 +84,8 @@ def but(**changed: Any) -> Change:
     """Return the usual change with some fields changed."""
     if "features" in changed:
         changed["features"] = features_json(changed["features"])
+    if "reasons" in changed:
+        changed["reasons"] = reasons_json(changed["reasons"])
     return msgspec.structs.replace(BASE, **changed)
 
 
@@ -181,7 +185,7 @@ def test_a_change_reads_back_as_written() -> None:
     assert found.record.user_id == "12347"
     assert found.record.properties.sequence == 42
     assert found.record.timestamp == EPOCH + timedelta(milliseconds=TIME_MS)
-    assert found.record.context.reasons == list(BASE.reasons)
+    assert found.record.context.reasons == list(REASONS)
     assert found.record.context.trigger == BASE.trigger
 
 
@@ -260,11 +264,12 @@ def test_any_change_is_a_record_within_the_limit(
 def test_changes_are_encoded_together_as_one_by_one() -> None:
     """Texts that hold what separates values in JSON change nothing of the others."""
     texts = ['x","y', "a],[b", "},{", "c\\", "", 'q"', ",", "ü"]
+    reasons = [(Reason(text, text, text, 0.5),) * (place % 3) for place, text in enumerate(texts)]
     changes = [
         but(
             customer_id=text or "c",
             reason=text,
-            reasons=(Reason(text, text, text, 0.5),) * (place % 3),
+            reasons=reasons[place],
             trigger=Trigger("clicks", 1, place, text) if place % 2 else None,
             features={"top_category": text, text: 1.0},
         )
@@ -279,10 +284,28 @@ def test_changes_are_encoded_together_as_one_by_one() -> None:
     together = list(encode_changes(changes, ["live"] * len(changes), **deployment))
 
     assert together == [encode(change) for change in changes]
-    for change, (value, _) in zip(changes, together, strict=True):
+    for change, told, (value, _) in zip(changes, reasons, together, strict=True):
         record = decode_change(value).record
         assert (record.user_id, record.properties.reason) == (change.customer_id, change.reason)
-        assert record.context.reasons == list(change.reasons)
+        assert record.context.reasons == list(told)
+
+
+names = st.lists(texts, min_size=1, max_size=5)
+
+
+@given(names, st.integers(1, 4), st.data())
+def test_reasons_are_encoded_together_as_one_by_one(names: list[str], size: int, data: st.DataObject) -> None:
+    """Change by change, or a column at a time: the same JSON, whatever the values."""
+    values = st.lists(scalars, min_size=size, max_size=size)
+    columns: list[tuple[str, list[Scalar], list[Scalar]]] = [
+        (name, data.draw(values), data.draw(values)) for name in names
+    ]
+    reasons = [[Reason(name, now[i], was[i], None) for name, now, was in columns] for i in range(size)]
+
+    expected = [reasons_json(one) for one in reasons]
+
+    assert reasons_of(reasons) == expected
+    assert reasons_by_column(columns) == expected
 
 
 # the other topics

@@ -109,7 +109,8 @@ def test_a_time_that_a_ulid_cannot_hold_is_refused(time_ms: int) -> None:
 
 def test_the_ids_of_a_commit_are_those_of_its_changes_one_by_one() -> None:
     changes = [("anna", "b-1", 1), ("anna", "b-12", 2), ("k\u00e4the", "high-value", 4_000_000_000)]
-    times_ms = [0, 1_773_480_413_589, 2**48 - 1]
+    changes += [("c" * length, "b-1", 3) for length in range(100, 256, 5)]
+    times_ms = [0, 1_773_480_413_589, *range(2**48 - 1, 2**48 - 1 - 31 * len(changes[2:]), -31)]
 
     many = message_ids(changes, "live", times_ms)
 
