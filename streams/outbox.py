@@ -13,7 +13,15 @@ from models.clusterer import Model
 from models.profiles import HOT_BYTES, Slab
 from streams.codec import profile_rows as codec
 from streams.codec.changes import Change, encode_changes
-from streams.codec.membership import AudienceMembership, Behaviour, Membership, encode_memberships
+from streams.codec.main_features import Json
+from streams.codec.membership import (
+    AudienceMembership,
+    Behaviour,
+    Membership,
+    audiences_json,
+    behaviours_json,
+    encode_memberships,
+)
 from streams.codec.output_records import Origin
 from streams.partition import NOWHERE, Partition
 from streams.records import INPUT_TOPICS, Batch, Record
@@ -136,43 +144,46 @@ def _origin(change: Change, rules: Deployment, received_at_ms: int) -> Origin:
 
 def _memberships(part: Partition, slab: Slab) -> Iterator[Record]:
     """Yield what the customers who have changed are in, each as of their last change."""
-    rows = np.array([held.row for held in part.changed.values()], np.intp)
+    changed = part.changed.values()
+    rows = np.array([held.row for held in changed], np.intp)
     numbers = slab.rows["behaviour"][rows].tolist()
-    names = {number: name_of(part.model, number) for number in set(numbers)}
     version = _version(part.model)
-    columns = zip(
-        part.changed.values(),
+    segments = {
+        number: Behaviour(f"b-{number}", name_of(part.model, number), version)
+        for number in set(numbers)
+        if number
+    }
+    behaviours = behaviours_json(
+        segments,
         numbers,
         slab.rows["behaviour_since"][rows].tolist(),
-        _audiences(part.rules, slab, rows),
-        strict=True,
+        [held.confidence for held in changed],
     )
+    columns = zip(changed, behaviours, _audiences(part.rules, slab, rows), strict=True)
     memberships = [
         Membership(
-            held.change.customer_id,
-            held.change.sequence,
-            held.change.timestamp_ms,
-            Behaviour(f"b-{number}", names[number], since_ms, held.confidence, version) if number else None,
+            (last := held.change).customer_id,
+            last.sequence,
+            last.timestamp_ms,
+            behaviour,
             audiences,
-            held.change.features,
+            last.features,
         )
-        for held, number, since_ms, audiences in columns
+        for held, behaviour, audiences in columns
     ]
     for key, value in zip(part.changed, encode_memberships(memberships), strict=True):
         yield Record(MEMBERSHIPS, part.number, key, value)
 
 
-def _audiences(rules: Rules | None, slab: Slab, rows: NDArray[np.intp]) -> list[list[AudienceMembership]]:
+def _audiences(rules: Rules | None, slab: Slab, rows: NDArray[np.intp]) -> list[Json]:
     """Return the audiences that each row's customer is in, by slot."""
-    found: list[list[AudienceMembership]] = [[] for _ in rows]
     by_slot = {} if rules is None else rules.definitions.by_slot
     slots = np.array(list(by_slot), np.int64)
     ids = [definition.id for definition in by_slot.values()]
-    row, place = np.nonzero(slab.rows["audience_bits"][rows].astype(np.int64)[:, None] >> slots & 1)
+    held = slab.rows["audience_bits"][rows].astype(np.int64)[:, None] >> slots & 1
+    row, place = np.nonzero(held)
     since_ms = slab.rows["audience_since_s"][rows[row], slots[place]].astype(np.int64) * 1000
-    for i, j, since in zip(row.tolist(), place.tolist(), since_ms.tolist(), strict=True):
-        found[i].append(AudienceMembership(ids[j], since))
-    return found
+    return audiences_json([ids[j] for j in place.tolist()], since_ms.tolist(), held.sum(axis=1).tolist())
 
 
 def name_of(model: Model | None, number: int) -> str:

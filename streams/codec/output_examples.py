@@ -5,7 +5,15 @@ from __future__ import annotations
 from streams.codec.changes import Change, Headers, Reason, Trigger, encode_change
 from streams.codec.definitions import Definition, Lineage, encode_definition
 from streams.codec.main_features import features_json
-from streams.codec.membership import AudienceMembership, Behaviour, Membership, encode_memberships
+from streams.codec.membership import (
+    NO_AUDIENCES,
+    NOBODY,
+    Behaviour,
+    Membership,
+    audiences_json,
+    behaviours_json,
+    encode_memberships,
+)
 from streams.codec.output_records import Difference, Favourite, Scalar, SegmentReview
 from streams.codec.reasons import reasons_json
 from streams.codec.sentences import reason_sentence
@@ -61,20 +69,22 @@ def membership_records() -> list[bytes]:
         "days_since_order": None,
         "consent_marketing": None,
     }
+    (behaviour,) = behaviours_json({3: Behaviour("b-3", "Dormant", 12)}, [3], [_TIME_MS], [0.83])
+    (audiences,) = audiences_json(["one-time-buyers"], [_SINCE_MS], [1])
     known = Membership(
         customer_id="12347",
         sequence=42,
         updated_at_ms=_TIME_MS,
-        behaviour=Behaviour("b-3", "Dormant", _TIME_MS, 0.83, 12),
-        audiences=[AudienceMembership("one-time-buyers", _SINCE_MS)],
+        behaviour=behaviour,
+        audiences=audiences,
         features=_FEATURES,
     )
     fresh = Membership(
         customer_id="12348",
         sequence=2,
         updated_at_ms=_TIME_MS,
-        behaviour=None,
-        audiences=[],
+        behaviour=NOBODY,
+        audiences=NO_AUDIENCES,
         features=features_json(nothing),
     )
     return list(encode_memberships([known, fresh]))

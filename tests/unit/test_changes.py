@@ -29,9 +29,12 @@ from streams.codec.changes import (
 from streams.codec.definitions import Definition, Lineage, decode_definition, encode_definition
 from streams.codec.main_features import NO_FEATURES, features_json
 from streams.codec.membership import (
-    AudienceMembership,
+    NO_AUDIENCES,
+    NOBODY,
     Behaviour,
     Membership,
+    audiences_json,
+    behaviours_json,
     decode_membership,
     encode_memberships,
 )
@@ -313,15 +316,21 @@ def test_reasons_are_encoded_together_as_one_by_one(names: list[str], size: int,
 
 def test_a_membership_reads_back_as_written() -> None:
     """Times, confidence and features survive; NaN is null."""
+    dormant = Behaviour("b-3", "Dormant", 12)
+    behaviours = behaviours_json({3: dormant}, [3, 0], [TIME_MS - 1, 0], [math.nan, None])
+    audiences = audiences_json(["loyal", "loyal", "new"], [TIME_MS - 2, 0, 1], [1, 0, 2])
     membership = Membership(
         customer_id="12347",
         sequence=42,
         updated_at_ms=TIME_MS,
-        behaviour=Behaviour("b-3", "Dormant", TIME_MS - 1, math.nan, 12),
-        audiences=[AudienceMembership("loyal", TIME_MS - 2)],
+        behaviour=behaviours[0],
+        audiences=audiences[0],
         features=features_json({"money_365d": math.inf, "orders_total": 7}),
     )
 
+    assert behaviours[1:] == [NOBODY]
+    assert audiences[1] == NO_AUDIENCES
+    assert [held["segment_id"] for held in json.loads(audiences[2])] == ["loyal", "new"]
     found = decode_membership(*encode_memberships([membership]))
 
     assert found.behaviour is not None
@@ -336,7 +345,7 @@ def test_a_membership_reads_back_as_written() -> None:
 
 def test_before_the_first_assignment_the_behaviour_is_null() -> None:
     """Nobody is put into a segment for want of data."""
-    fresh = Membership("1", 0, 0, None, (), NO_FEATURES)
+    fresh = Membership("1", 0, 0, NOBODY, NO_AUDIENCES, NO_FEATURES)
 
     (value,) = encode_memberships([fresh])
 

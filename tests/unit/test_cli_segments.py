@@ -17,7 +17,13 @@ from streams.cli import main
 from streams.cli.program import THREADS
 from streams.codec.activation import FROM_FILE, encode_numbered
 from streams.codec.main_features import NO_FEATURES
-from streams.codec.membership import AudienceMembership, Behaviour, Membership, encode_memberships
+from streams.codec.membership import (
+    Behaviour,
+    Membership,
+    audiences_json,
+    behaviours_json,
+    encode_memberships,
+)
 from streams.defining import Defining
 from streams.merging import DEFINITIONS, definitions
 from streams.reviewing import AUDIENCE
@@ -53,8 +59,8 @@ class Deployment:
         if topic == "segment-definitions":
             return self.defined
         segment = MODEL.segments[0]
-        behaviour = Behaviour(segment.id, segment.name, 0, None, 1)
-        audiences = [AudienceMembership("window-shoppers", 0)]
+        (behaviour,) = behaviours_json({1: Behaviour(segment.id, segment.name, 1)}, [1], [0], [None])
+        (audiences,) = audiences_json(["window-shoppers"], [0], [1])
         everybody = [Membership(str(i), 2, 0, behaviour, audiences, NO_FEATURES) for i in range(self.members)]
         values = encode_memberships(everybody)
         return {one.customer_id.encode(): value for one, value in zip(everybody, values, strict=True)}
