@@ -25,6 +25,8 @@ PIECE = 1_000
 SAY_EVERY_S = 5.0
 """A restore that takes long says in the log how far it is."""
 STABLE_PAUSE_S = 0.02
+UNDECIDED_S = 10.0
+"""A fence ends what was open within milliseconds; a transaction that is open for so long is worth a line."""
 REQUEST_TIMEOUT_MS = 40_000
 Progress = Callable[[int, int], None]
 
@@ -194,8 +196,18 @@ class Replica:
         uncommitted = copy.copy(self._reader._fetcher)  # noqa: SLF001 - asks for the high watermark, fetches nothing
         uncommitted._isolation_level = READ_UNCOMMITTED  # noqa: SLF001 - as above
         high = (await uncommitted.end_offsets([self._topic], REQUEST_TIMEOUT_MS))[self._topic]
+        said = time.monotonic()
         while True:
             stable = (await self._reader.end_offsets([self._topic]))[self._topic]
             if stable >= high:
                 return int(stable)
+            if time.monotonic() - said >= UNDECIDED_S:
+                said = time.monotonic()
+                log.warning(
+                    "partition %d: %d records of %s are in a transaction that has not ended, although its producer "
+                    "is fenced; if this stays, Kafka has lost its end: see the runbook LiveSegmentsStuck",
+                    self.partition,
+                    high - stable,
+                    self._topic.topic,
+                )
             await asyncio.sleep(STABLE_PAUSE_S)

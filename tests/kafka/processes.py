@@ -23,6 +23,8 @@ from tests.kafka import counting_worker
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 90.0
 """Far beyond what anything takes; on a machine that is busy otherwise everything takes long."""
+LOOK_S = 15.0
+"""A client's answer takes no longer, the timeout of a request included."""
 SHOWN = 10_000
 """Characters at the end of a log that a test which fails shows."""
 _forks = multiprocessing.get_context("forkserver")
@@ -154,10 +156,15 @@ def runs(pid: int) -> bool:
 
 
 def until(condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> float:
-    """Wait for a condition and return how long it took; fail after the timeout."""
-    started = time.monotonic()
+    """Wait for a condition and return how long it took; fail after the timeout.
+
+    A look that takes very long counts as `LOOK_S`: the machine stood still, and whoever is waited for too.
+    """
+    started = looked = time.monotonic()
+    waited = 0.0
     while not condition():
-        waited = time.monotonic() - started
         assert waited < timeout_s, f"{what}: not within {timeout_s:g} s"
         time.sleep(0.05)
+        last, looked = looked, time.monotonic()
+        waited += min(looked - last, LOOK_S)
     return time.monotonic() - started

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 import urllib.error
 import urllib.request
@@ -133,6 +135,27 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for_until_it_comes(
         whole.start_node(1)
         load.wait_until_counted()
         assert worker.stop() == ExitCode.DONE
+
+    assert_exactly_once(settings, load)
+
+
+def test_a_machine_that_stands_still_goes_on_where_it_was(
+    whole: Kafka, settings: Settings, tmp_path: Path
+) -> None:
+    """Broker, worker and supervisor at once and beyond a session, as when a virtual machine is moved."""
+    load = Load(settings)
+    with Supervised(settings, tmp_path / "a.log") as supervised:
+        with load.steadily(500):
+            goes_on(settings)
+            frozen = [*whole.pids, supervised.pid, supervised.pids()[-1]]
+            for pid in frozen:
+                os.kill(pid, signal.SIGSTOP)
+            until_s = time.monotonic() + 2 * SESSION_MS / 1000
+            until(lambda: time.monotonic() > until_s, "the time is over")
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+            goes_on(settings)
+        load.wait_until_counted()
 
     assert_exactly_once(settings, load)
 
