@@ -204,7 +204,7 @@ class Replica:
             if time.monotonic() - said >= UNDECIDED_S:
                 said = time.monotonic()
                 log.warning(
-                    "partition %d: %d records of %s are in a transaction that has not ended, although its producer "
+                    "partition %d: %d records of %s are in a transaction that does not end though its owner "
                     "is fenced; if this stays, Kafka has lost its end: see the runbook LiveSegmentsStuck",
                     self.partition,
                     high - stable,
