@@ -15,13 +15,13 @@ from models.events import F64, I32, I64, U8, Bool, Events, Kind, Lines, Texts
 from streams.codec import scan
 from streams.codec.columns import action_of, in_thousandths
 from streams.codec.hash_kernels import are_keys, hash64_spans, murmur2_each
-from streams.codec.hashing import MURMUR2, partitions_for
+from streams.codec.hashing import MURMUR2, partition_for, partitions_for
 from streams.codec.orders import Amounts, add_up
 from streams.codec.scan_terms import NAMES, NUMBERS, TEXTS, schema_terms
 from streams.codec.scan_types import LINE, RECORD, Records, as_letters, joined
 from streams.codec.time_kernel import time_spans
 from streams.codec.vocabulary import FULL, Vocabulary
-from streams.records import PURCHASES, RawBatch
+from streams.records import PURCHASES, VIEWS, RawBatch
 
 LINES_A_RECORD = 2
 """Chunks whose orders have more lines, taken over all records, leave further orders to the parser."""
@@ -86,9 +86,16 @@ class Reader:
         self._currency = currency
         self._terms = schema_terms()
         self._vocabulary = Vocabulary(self._mark)
-        self.read(
-            RawBatch(), 0, 0
-        )  # has the kernels compiled or loaded: seconds that no event shall wait for
+        for n in range(3):  # compiles or loads the kernels, for columns of each layout: no event shall wait
+            self.read(self._sample(n), 0, 2**62)
+
+    def _sample(self, n: int) -> RawBatch:
+        """Return n ordinary records."""
+        raw, place = RawBatch(), partition_for(b"a", self._partitions, self._partitioner)
+        for i in range(n):
+            value = b'{"event_id":"a","customer_id":"a","occurred_at":"2026-01-01T00:00:00Z"}'
+            raw.append(place, VIEWS, i, 0, b"a", value)
+        return raw
 
     def _mark(self, name: str | None) -> int:
         """Return what a name means as an action, as the kind of an order, as its currency."""
