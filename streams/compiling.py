@@ -8,6 +8,7 @@ from streams import coding
 from streams.codec import ulid
 from streams.codec.events import Decoder, InputRules
 from streams.row_cache import RowCache
+from streams.transport import record_batch
 
 
 def compile_kernels() -> None:
@@ -18,6 +19,7 @@ def compile_kernels() -> None:
     RowCache()
     ulid.prepare()
     Decoder(InputRules(1, "murmur2", "EUR", {}, check_future=True))
+    record_batch.prepare()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from streams.codec.membership import (
 )
 from streams.codec.output_records import Origin
 from streams.partition import NOWHERE, Partition
-from streams.records import INPUT_TOPICS, Batch, Record
+from streams.records import INPUT_TOPICS, Batch, Record, Rows
 from streams.reviewing import kept
 
 CHANGELOG = "profiles-changelog"
@@ -66,7 +66,7 @@ def take(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int) ->
         InvariantError: the partition's account does not balance; nothing is forgotten.
     """
     part.ledger.check(part.number)
-    records = list(part.dead_letters)
+    records: list[Record | Rows] = [*part.dead_letters]
     for key in part.gone:  # before the rows: the customer may have come back since
         records.append(Record(MEMBERSHIPS, part.number, key, None))
         records.append(Record(CHANGELOG, part.number, codec.HOT_PREFIX + key, None))
@@ -98,9 +98,8 @@ def _forget(part: Partition) -> None:
     part.names.fresh.clear()
 
 
-def _rows(part: Partition, slab: Slab) -> list[Record]:
-    """Return the changelog records of the blocks that changed."""
-    records: list[Record] = []
+def _rows(part: Partition, slab: Slab) -> Iterator[Rows]:
+    """Yield the changelog records of the blocks that changed."""
     for prefix, dirty, block in (
         (codec.HOT_PREFIX, part.hot, slice(0, HOT_BYTES)),
         (codec.COLD_PREFIX, part.cold, slice(HOT_BYTES, None)),
@@ -108,13 +107,9 @@ def _rows(part: Partition, slab: Slab) -> list[Record]:
         rows = _unique(dirty)
         if part.gone:
             rows = slab.in_use(rows)
-        values = codec.encode_blocks(slab.bytes[rows, block])
-        keys = slab.keys(rows.tolist())
-        records += [
-            Record(CHANGELOG, part.number, prefix + key, value)
-            for key, value in zip(keys, values, strict=True)
-        ]
-    return records
+        if len(rows):
+            keys = slab.keys(rows.tolist())
+            yield Rows(CHANGELOG, part.number, prefix, keys, codec.VERSION_BYTE, slab.bytes[rows, block])
 
 
 def _unique(dirty: list[NDArray[np.intp]]) -> NDArray[np.intp]:

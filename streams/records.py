@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from msgspec import Struct
 
-from models.events import I64
+from models.events import I64, U8
 
 INPUT_TOPICS = ("clicks", "product-views", "purchases", "customers")
 """The four input topics; a record's topic is an index into this tuple."""
@@ -86,11 +87,48 @@ class Record(Struct, gc=False):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+@dataclass(slots=True, eq=False)
+class Rows:
+    """Records of one topic partition that are written without becoming objects: n keys, n values."""
+
+    topic: str
+    """As a record's."""
+    partition: int
+    key_prefix: bytes
+    """One byte that all keys begin with."""
+    keys: list[bytes]
+    """What comes behind it."""
+    value_prefix: bytes
+    """One byte that all values begin with."""
+    values: U8
+    """(n, width) what comes behind it, in C order."""
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield each as a record."""
+        for key, value in zip(self.keys, self.values, strict=True):
+            yield Record(
+                self.topic, self.partition, self.key_prefix + key, self.value_prefix + value.tobytes()
+            )
+
+
 @dataclass(slots=True)
 class Batch:
     """What one commit of a partition writes, beside the offsets of its inputs."""
 
-    records: list[Record] = field(default_factory=list)
+    contents: Sequence[Record | Rows] = ()
     """Written in this order for each topic partition."""
     events: int = 0
     """Input records that the batch covers."""
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return sum(len(some) if isinstance(some, Rows) else 1 for some in self.contents)
+
+    @property
+    def records(self) -> list[Record]:
+        """The contents, each record for itself."""
+        return [record for some in self.contents for record in (some if isinstance(some, Rows) else (some,))]

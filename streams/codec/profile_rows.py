@@ -131,16 +131,6 @@ in here: a restore then reads old rows too, each step by step up to the present 
 the present version when its customer changes next, so an entry stays for as long as such changelogs do."""
 
 
-def encode_blocks(blocks: NDArray[np.uint8]) -> list[bytes]:
-    """Return the value of each block (n, width), hot or cold."""
-    n, width = blocks.shape
-    values = np.empty((n, 1 + width), np.uint8)
-    values[:, 0] = VERSION_BYTE[0]
-    values[:, 1:] = blocks
-    found: list[bytes] = values.view(f"V{1 + width}")[:, 0].tolist()
-    return found
-
-
 def decode_blocks(values: Sequence[bytes], *, hot: bool) -> NDArray[np.uint8]:
     """Return the contents of blocks, a line for each.
 

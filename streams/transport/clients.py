@@ -9,11 +9,8 @@ from aiokafka.errors import ProducerFenced
 
 from streams.errors import UsageError
 from streams.settings import Settings, aiokafka_security
+from streams.transport.record_batch import MAX_BATCH_BYTES
 
-COMPRESSION = "snappy"
-"""Of what a worker writes: 0.2 µs a row; zstd at aiokafka's only level takes 0.75 and saves a sixth."""
-MAX_BATCH_BYTES = 1 << 20
-"""A record batch, and so one record, is at most this large: the broker's default limit."""
 _FENCED = frozenset({"InvalidProducerEpoch", "InvalidProducerIdMapping", "InvalidTxnState"})
 
 
@@ -44,8 +41,6 @@ def new_producer(settings: Settings, transactional_id: str | None) -> AIOKafkaPr
         **options,
         acks="all",
         linger_ms=0,
-        compression_type=COMPRESSION,
-        max_batch_size=MAX_BATCH_BYTES,
         max_request_size=8 * MAX_BATCH_BYTES,
         retry_backoff_ms=20,  # a broker refuses writes for some ms after a commit: the next try comes soon
         request_timeout_ms=20_000,

@@ -240,10 +240,10 @@ class Performer:
         transactor = self._transactor(part)
         started, now_ms = time.monotonic(), self._clock.now_ms()
         batch = self._engine.take(part.number, now_ms)
-        await transactor.commit(batch.records, self._by_topic(part, moved.items()), now_ms)
+        await transactor.commit(batch.contents, self._by_topic(part, moved.items()), now_ms)
         self._observer.on_stage("commit", transactor.take_building_s())
         part.committed_at_s, part.has_committed = time.monotonic(), True
-        self._observer.on_commit(part.number, batch.events, len(batch.records), part.committed_at_s - started)
+        self._observer.on_commit(part.number, batch.events, len(batch), part.committed_at_s - started)
 
     def _transactor(self, part: Part) -> Transactor:
         if part.transactor is None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from time import thread_time
-from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation
 from aiokafka.structs import OffsetAndMetadata
 
-from streams.errors import LiveSegmentsError
-from streams.records import Record
+from streams.records import Record, Rows
 from streams.settings import Settings
 from streams.transport.clients import new_producer
+from streams.transport.record_batch import RecordBatch, batches, prepare
 
 Offsets = Mapping[TopicPartition, int]
 PlainCommit = Callable[[dict[TopicPartition, OffsetAndMetadata]], Awaitable[None]]
@@ -28,7 +27,10 @@ class Transactor:
     aborted, and all they write from then on is refused.
     """
 
+    _transactional = True
+
     def __init__(self, settings: Settings, transactional_id: str) -> None:
+        prepare()
         self._prefix = settings.topic_prefix
         self._building_s = 0.0
         self._group = settings.app_id
@@ -47,12 +49,11 @@ class Transactor:
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self._producer.stop(), timeout_s)
 
-    async def commit(self, records: Sequence[Record], offsets: Offsets, timestamp_ms: int) -> int:
+    async def commit(self, records: Sequence[Record | Rows], offsets: Offsets, timestamp_ms: int) -> int:
         """Write the records and the offsets in one transaction; returns the bytes written.
 
         Raises:
             KafkaError: nothing of it is visible, or it is unknown whether all of it is.
-            LiveSegmentsError: a record is larger than a batch.
         """
         await self._producer.begin_transaction()
         sent: list[asyncio.Future[object]] = []
@@ -71,17 +72,11 @@ class Transactor:
         await self._producer.commit_transaction()
         return size
 
-    def _timed(self, batch: Any) -> Any:
-        """Let what the sender does with a batch later on, above all compress it, count as building it."""
-        build = batch._build  # noqa: SLF001 - aiokafka's hook, called again for a retry
-
-        def timed() -> Any:
-            began = thread_time()
-            built = build()
-            self._building_s += thread_time() - began
-            return built
-
-        batch._build = timed  # noqa: SLF001 - as above
+    def _next(self, made: Iterator[RecordBatch]) -> RecordBatch | None:
+        """Return the next batch, or none, and count the time that it takes to build."""
+        began = thread_time()
+        batch = next(made, None)
+        self._building_s += thread_time() - began
         return batch
 
     def take_building_s(self) -> float:
@@ -95,7 +90,7 @@ class Transactor:
             await asyncio.wait_for(self._producer.abort_transaction(), 3)
 
     async def _send(
-        self, records: Sequence[Record], timestamp_ms: int, sent: list[asyncio.Future[object]]
+        self, records: Sequence[Record | Rows], timestamp_ms: int, sent: list[asyncio.Future[object]]
     ) -> int:
         """Hand all records to the producer's sender; each topic partition's stay in order.
 
@@ -109,33 +104,26 @@ class Transactor:
         """
         size = 0
         for (topic, partition), group in _by_partition(records).items():
-            name, index = self._prefix + topic, 0
-            while index < len(group):
-                began = thread_time()
-                batch = self._timed(self._producer.create_batch())
-                taken = _fill(batch, group[index:] if index else group, timestamp_ms)
-                if not taken:
-                    raise LiveSegmentsError(
-                        f"a record for {name} is larger than a batch ({len(group[index].value or b'')} bytes)"
-                    )
-                index += taken
-                batch.close()
-                self._building_s += thread_time() - began
+            made = batches(group, timestamp_ms, transactional=self._transactional)
+            while (batch := self._next(made)) is not None:
                 size += batch.size()
-                sent.append(await self._producer.send_batch(batch, name, partition=partition))
+                sent.append(await self._producer.send_batch(batch, self._prefix + topic, partition=partition))
         return size
 
 
 class PlainWriter(Transactor):
     """For brokers without transactions: first the records, then the offsets; at least once."""
 
+    _transactional = False
+
     def __init__(self, settings: Settings, plain_commit: PlainCommit) -> None:
+        prepare()
         self._prefix = settings.topic_prefix
         self._building_s = 0.0
         self._producer = new_producer(settings, None)
         self._plain_commit = plain_commit
 
-    async def commit(self, records: Sequence[Record], offsets: Offsets, timestamp_ms: int) -> int:
+    async def commit(self, records: Sequence[Record | Rows], offsets: Offsets, timestamp_ms: int) -> int:
         """Write the records, wait until they are stored, then commit the offsets."""
         sent: list[asyncio.Future[object]] = []
         size = await self._send(records, timestamp_ms, sent)
@@ -161,22 +149,8 @@ async def _stored(sent: Sequence[asyncio.Future[object]]) -> None:
             raise outcome
 
 
-def _by_partition(records: Sequence[Record]) -> dict[tuple[str, int], list[Record]]:
-    groups: dict[tuple[str, int], list[Record]] = {}
+def _by_partition(records: Sequence[Record | Rows]) -> dict[tuple[str, int], list[Record | Rows]]:
+    groups: dict[tuple[str, int], list[Record | Rows]] = {}
     for record in records:
         groups.setdefault((record.topic, record.partition), []).append(record)
     return groups
-
-
-def _fill(batch: Any, records: Sequence[Record], timestamp_ms: int) -> int:
-    """Put records into an empty batch until it is full, and return how many there are in it.
-
-    They go to the batch's builder straight away: by its own `append` a row costs twice as much.
-    """
-    append, count = batch._builder.append, 0  # noqa: SLF001 - see above
-    for record in records:
-        if append(count, timestamp_ms, record.key, record.value, list(record.headers)) is None:
-            break
-        count += 1
-    batch._relative_offset = count  # noqa: SLF001 - what its `append` counts: sequence numbers go on by it
-    return count
