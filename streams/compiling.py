@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models import clusterer, profiles
+from models import clusterer, features, profiles
 from models.calendar import Calendar
 from streams import coding
 from streams.codec import ulid
@@ -18,6 +18,7 @@ def compile_kernels() -> None:
     coding.prepare()
     RowCache()
     ulid.prepare()
+    features.prepare()
     Decoder(InputRules(1, "murmur2", "EUR", {}, check_future=True))
     record_batch.prepare()
 

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.calendar import Calendar
 from models.events import F64
 from models.features.browsing import browsing, engagement, visits
 from models.features.interests import attributes, funnel, interests
 from models.features.purchases import purchases
 from models.features.value import value
 from models.features.view import Feature, View, order_history
+from models.profiles.layout import ROW
 
 __all__ = [
     "BY_NAME",
@@ -25,6 +27,7 @@ __all__ = [
     "View",
     "evaluate",
     "order_history",
+    "prepare",
     "vectors",
     "vectors_later",
 ]
@@ -47,13 +50,20 @@ CLUSTERED: tuple[Feature, ...] = tuple(f for f in FEATURES if f.clustered)
 _MOVING = [j for j, feature in enumerate(CLUSTERED) if feature.course != "still"]
 
 
+def prepare() -> None:
+    """Have the kernel compiled, or loaded if it was compiled before: no event shall wait for it."""
+    View(np.empty(0, ROW), np.empty(0, np.int64), Calendar.utc()).read(FEATURES)
+
+
 def evaluate(view: View, features: Sequence[Feature] = FEATURES) -> dict[str, F64]:
     """Return the value of each feature; (n,) float64 each, NaN for unknown, codes for names."""
+    view.read(features)
     return {f.name: f.value(view) for f in features}
 
 
 def vectors(view: View, features: Sequence[Feature] = CLUSTERED) -> F64:
     """Return (n, d) transformed features for the clusterer; NaN for unknown."""
+    view.read(features)
     out = np.empty((len(view.r), len(features)))
     for j, feature in enumerate(features):
         out[:, j] = _transformed(feature, view)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from models.features.view import Column, Feature, Value, View, days_text, share, since, total, window
+from models.features.reading import Column
+from models.features.view import Feature, Value, View, days_text, share, since, total, window
 from models.profiles.layout import BROWSE_HALF_LIVES_D
 
 

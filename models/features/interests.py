@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.features.view import Column, Feature, Value, View, share, total, window
+from models.features.reading import Column
+from models.features.view import Feature, Value, View, share, total, window
 
 
 def _discount_share(v: View) -> Column:
@@ -13,14 +14,13 @@ def _discount_share(v: View) -> Column:
 
 
 def _cart_open(v: View) -> Column:
-    return ((v.r["last_cart_add"] > 0) & (v.r["last_cart_add"] > v.r["last_order"])).astype(np.float64)
+    added = v.whole("last_cart_add")
+    return ((added > 0) & (added > v.whole("last_order"))).astype(np.float64)
 
 
 def _diversity(v: View) -> Column:
     """Gini-Simpson index 1 - sum p^2 over the slots (Simpson 1949)."""
-    weight = v.r["category_weight"]
-    total = weight.sum(axis=1)
-    squares = (weight * weight).sum(axis=1)
+    total, squares = v.weights("category_weight")
     return 1.0 - share(squares, total * total)
 
 
@@ -31,7 +31,7 @@ def _age(v: View) -> Column:
 
 
 def _top_share(what: str) -> Value:
-    return lambda v: share(v.r[f"{what}_weight"].max(axis=1), v.number(f"{what}_total"))
+    return lambda v: share(v.heaviest(f"{what}_weight"), v.number(f"{what}_total"))
 
 
 def _name(name: str, label: str, family: str, namespace: str, slots: str, weights: str) -> Feature:
@@ -154,7 +154,7 @@ def interests() -> list[Feature]:
             "Number of channels used, at most 4.",
             "count",
             family,
-            lambda v: (v.r["channel"] > 0).sum(axis=1).astype(np.float64),
+            lambda v: v.used("channel"),
             "identity",
         ),
         _name("device_main", "main device", family, "device", "device", "device_count"),

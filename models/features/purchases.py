@@ -6,7 +6,8 @@ import numpy as np
 
 from models.calendar import DAY_MS
 from models.events import MONEY_SCALE
-from models.features.view import Column, Feature, Value, View, money, share, since, total
+from models.features.reading import Column
+from models.features.view import Feature, Value, View, money, share, since, total
 from models.profiles.layout import ORDER_HALF_LIVES_D
 
 YEAR_DAYS = 365
@@ -17,13 +18,13 @@ def _average_order(v: View) -> Column:
 
 
 def _order_gap(v: View) -> Column:
-    span = (v.r["last_order"] - v.r["first_order"]) / DAY_MS
-    return share(np.where(v.r["orders"] > 1, span, np.nan), v.number("orders") - 1)
+    span = (v.whole("last_order") - v.whole("first_order")) / DAY_MS
+    return share(np.where(v.whole("orders") > 1, span, np.nan), v.number("orders") - 1)
 
 
 def _orders_exact(v: View) -> Column:
     day = np.where(v.r["order_day"] > 0, v.r["order_day"], 0xFFFF).min(axis=1).astype(np.int64)
-    return ((v.r["merged"] == 0) | (v.today - day >= YEAR_DAYS)).astype(np.float64)
+    return ((v.whole("merged") == 0) | (v.today - day >= YEAR_DAYS)).astype(np.float64)
 
 
 def _ring(column: str, days: int, scale: float = 1.0) -> Value:

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal, TypeAlias
+from functools import cache, cached_property
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.calendar import DAY_MS, Calendar
-from models.events import I32, I64, MONEY_SCALE
-from models.profiles.attributes import attribute_time
-from models.profiles.layout import (
-    ATTRIBUTE_FIELDS,
-    BROWSE_HALF_LIVES_D,
-    ORDER_HALF_LIVES_D,
-    RING_DAYS,
-    gather,
+from models.events import F64, I64, MONEY_SCALE
+from models.features.reading import (
+    CELL,
+    DAYS,
+    HEAVIEST,
+    ORDER_DAYS,
+    SQUARES,
+    TOTAL,
+    USED,
+    Column,
+    Reading,
+    cell_of,
+    read,
 )
+from models.profiles.layout import ATTRIBUTE_FIELDS, BROWSE_HALF_LIVES_D, ORDER_HALF_LIVES_D, ROW, gather
 from models.value import OrderHistory, Valuation, ValueModel
 
-_CELL_AGE = ((np.arange(RING_DAYS)[:, None] - np.arange(RING_DAYS)) % RING_DAYS).astype(np.int16)
-"""By the newest day's cell: how many days before it each cell lies. A division costs 20 times more."""
-
-Column = NDArray[np.float64]
 Value = Callable[["View"], Column]
 Course: TypeAlias = Literal["still", "one way", "any"]
 """How a feature goes from one midnight of the calendar to the next while no event comes: not at all, up only
@@ -64,6 +66,26 @@ class View:
             known[feature.name] = feature.value(self)
         return known[feature.name]
 
+    @cached_property
+    def _known(self) -> dict[Reading, Any]:
+        return {}
+
+    def _read(self, what: int, field: str, which: int = 0) -> Any:
+        reading, known = (what, field, which), self._known
+        if reading not in known:
+            known.update({reading: cell_of(self.r, field, which)} if what == CELL else self._pass([reading]))
+        return known[reading]
+
+    def _pass(self, readings: Sequence[Reading]) -> dict[Reading, Any]:
+        return read(self.r, self.today, readings)
+
+    def read(self, features: Iterable[Feature]) -> None:
+        """Read all that features need from the rows in one pass: worth it for many of both."""
+        wanted = dict.fromkeys(reading for feature in features for reading in readings_of(feature))
+        missing = [reading for reading in wanted if reading not in self._known]
+        if missing:
+            self._known.update(self._pass(missing))
+
     def valued(self, value: ValueModel | None) -> View:
         """Return the same rows at the same time, judged by a model of value; what is known so far is kept."""
         if value is self.value:
@@ -76,66 +98,74 @@ class View:
     @cached_property
     def valuation(self) -> Valuation:
         """Return the features of value, each computed when it is asked for."""
-        return Valuation(order_history(self.r, self.now), self.value)
+        return Valuation(_history(self), self.value)
 
     @cached_property
     def today(self) -> I64:
         """Return the local day of `now`."""
         return self.calendar.day(self.now)
 
-    @cached_property
-    def cell_age(self) -> NDArray[np.int16]:
-        """Return (n, 30) how many days before the newest day of its ring each cell lies."""
-        return _CELL_AGE[self.r["ring_day"] % np.uint16(RING_DAYS)]
+    def whole(self, field: str, cell: int = 0) -> I64:
+        """Return a cell of a field of whole numbers."""
+        found: I64 = self._read(CELL, field, cell)
+        return found
+
+    def real(self, field: str, cell: int = 0) -> F64:
+        """Return a cell of a field of real numbers."""
+        found: F64 = self._read(CELL, field, cell)
+        return found
 
     def days(self, ring: str, window: int) -> Column:
         """Return the sum of a day ring over the last `window` local days, today included."""
-        oldest = window - (self.today - self.r["ring_day"])
-        inside = self.cell_age < np.clip(oldest, 0, RING_DAYS).astype(np.int16)[:, None]
-        kept = self.r[ring] * inside
-        return np.einsum("ij->i", kept, dtype=np.int64, casting="unsafe").astype(np.float64)
-
-    @cached_property
-    def _order_day(self) -> I32:
-        return self.r["order_day"].astype(np.int32)
-
-    @cached_property
-    def _order_windows(self) -> dict[int, I64]:
-        return {}
+        found: Column = self._read(DAYS, ring, window)
+        return found
 
     def order_days(self, column: str, window: int) -> Column:
         """Return the sum of a column of the order ring over the last `window` local days, today included."""
-        inside = self._order_windows.get(window)
-        if inside is None:
-            before = np.maximum(self.today - window, 0).astype(np.int32)  # a free entry has day 0
-            inside = self._order_windows[window] = (self._order_day > before[:, None]).astype(np.int64)
-        values = self.r[column].astype(np.int64, copy=False)
-        return np.einsum("ij,ij->i", values, inside).astype(np.float64)
+        found: Column = self._read(ORDER_DAYS, column, window)
+        return found
+
+    def weights(self, slots: str) -> tuple[Column, Column]:
+        """Return the sum of the weights of slots, and the sum of their squares."""
+        return self._read(TOTAL, slots), self._read(SQUARES, slots)
+
+    def heaviest(self, slots: str) -> Column:
+        """Return the greatest weight of slots."""
+        found: Column = self._read(HEAVIEST, slots)
+        return found
+
+    def used(self, slots: str) -> Column:
+        """Return the number of slots in use."""
+        found: Column = self._read(USED, slots)
+        return found
 
     def since(self, field: str) -> Column:
         """Return days since a time field, NaN for never."""
-        then = self.r[field]
+        then = self.whole(field)
         return np.where(then > 0, (self.now - then) / DAY_MS, np.nan)
 
     def browse_decay(self, field: str, half_life_d: int) -> Column:
         """Return a browsing sum as of `now`."""
-        age = (self.now - self.r["last_seen"]) / (half_life_d * DAY_MS)
-        return self.r[field][:, BROWSE_HALF_LIVES_D.index(half_life_d)] * np.exp2(-age)
+        age = (self.now - self.whole("last_seen")) / (half_life_d * DAY_MS)
+        return self.real(field, BROWSE_HALF_LIVES_D.index(half_life_d)) * np.exp2(-age)
 
     def order_decay(self, field: str, half_life_d: int) -> Column:
         """Return an order sum as of `now`."""
-        age = (self.now - self.r["order_decay_at"]) / (half_life_d * DAY_MS)
-        value = self.r[field][:, ORDER_HALF_LIVES_D.index(half_life_d)]
-        return np.where(self.r["order_decay_at"] > 0, value * np.exp2(-np.maximum(age, 0)), 0.0)
+        then = self.whole("order_decay_at")
+        age = (self.now - then) / (half_life_d * DAY_MS)
+        value = self.real(field, ORDER_HALF_LIVES_D.index(half_life_d))
+        return np.where(then > 0, value * np.exp2(-np.maximum(age, 0)), 0.0)
 
     def number(self, field: str) -> Column:
         """Return a field as it is."""
-        return self.r[field].astype(np.float64)
+        found: Column = self._read(CELL, field).astype(np.float64)
+        return found
 
     def attribute(self, field: str) -> Column:
         """Return an attribute's number or code, NaN when never set."""
-        known = attribute_time(self.r, ATTRIBUTE_FIELDS.index(field)) > 0
-        return np.where(known, self.r[field].astype(np.float64), np.nan)
+        which = ATTRIBUTE_FIELDS.index(field)
+        known = (self.whole("attribute_low", which) > 0) | (self.whole("attribute_high", which) > 0)
+        return np.where(known, self.number(field), np.nan)
 
     def top(self, slots: str, weights: str) -> Column:
         """Return the code in the heaviest slot, NaN when there is none."""
@@ -153,6 +183,24 @@ def order_history(r: NDArray[np.void], now: I64) -> OrderHistory:
         money=r["money_gross"] - r["money_refunded"],
         as_of=now,
     )
+
+
+def _history(view: View) -> OrderHistory:
+    return OrderHistory(
+        orders=view.whole("orders"),
+        first_order=view.whole("first_order"),
+        last_order=view.whole("last_order"),
+        money=view.whole("money_gross") - view.whole("money_refunded"),
+        as_of=view.now,
+    )
+
+
+@cache
+def readings_of(feature: Feature) -> tuple[Reading, ...]:
+    """Return what a feature reads of rows: found by computing it for an empty one."""
+    view = View(np.zeros(1, ROW), np.zeros(1, np.int64), Calendar.utc())
+    feature.value(view)
+    return tuple(view._known)  # noqa: SLF001 - its own
 
 
 def share(part: Column, whole: Column) -> Column:

@@ -62,6 +62,8 @@ def inputs_of(
         owner: (n,) index into `parts`.
         model: in force, all theirs.
     """
+    names = tuple(names)
+    view.read([BY_NAME[name] for name in names if name in BY_NAME])
     columns = {name: _column(name, view, numbers, model) for name in names}
     return Inputs(columns, len(numbers), [Book(part, model) for part in parts], owner)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models import features
 from models.audiences import Rules
 from models.calendar import DAY_MS, Calendar
 from models.clusterer import Model
 from models.events import F64, I64, Bool
-from models.features import View, vectors
+from models.features import BY_NAME, CLUSTERED, Feature, View, vectors
 from models.hysteresis import decide
 from models.profiles import Slab, gather
 from streams.deciding.applied import Applied, running_max
@@ -34,6 +36,7 @@ class Seen:
 
     applied: Applied
     parts: dict[int, Partition]
+    view: View
     now: I64
     """(n,) when."""
     ready: Bool
@@ -78,7 +81,8 @@ class Decider:
     ticks: AtTicks = field(init=False)
 
     def __post_init__(self) -> None:
-        """Open the journal."""
+        """Open the journal and have the kernel ready."""
+        features.prepare()
         self.journal = Journal(self.slab, self.rules, self.calendar, self.observer)
         self.ticks = AtTicks(self.slab, self.rules, self.calendar, self.journal)
 
@@ -95,7 +99,9 @@ class Decider:
             tick[number] = parts[number].tick_ms
         now = np.maximum(updated.after["last_seen"], tick[applied.partition])
         ready = updated.accepted & eligible(updated.after, self.rules.min_events)
-        seen = Seen(applied, parts, now, ready, vectors(View(updated.after, now, self.calendar)))
+        view = View(updated.after, now, self.calendar)
+        view.read(self._wanted([parts[number] for number in numbers]))
+        seen = Seen(applied, parts, view, now, ready, vectors(view))
         self._learn(seen)
         self.stages.lap("vector")
         group_part = applied.partition[updated.order[updated.start]]
@@ -116,6 +122,12 @@ class Decider:
             self._stamp(updated.rows[groups.picked], model, rules)
         self.journal.publish("event", moves)
         self.stages.lap("changes")
+
+    def _wanted(self, parts: Sequence[Partition]) -> list[Feature]:
+        """Return the features by which customers of partitions are decided."""
+        rules = {id(part.rules): part.rules for part in parts if part.rules is not None}
+        names = {name for one in rules.values() for name in one.columns if name in BY_NAME}
+        return [*CLUSTERED, *(BY_NAME[name] for name in names)]
 
     def _stamp(self, rows: NDArray[np.intp], model: Model | None, rules: Rules | None) -> None:
         """Say by what customers were decided: a sweep that goes on after a restart leaves them out."""
@@ -178,7 +190,7 @@ class Decider:
         numbers[groups.order] = held
         theirs = sorted(seen.parts.values(), key=lambda part: part.number)
         owner = np.searchsorted([part.number for part in theirs], applied.partition)
-        view = View(updated.after, seen.now, self.calendar, value_of(judge.model))
+        view = seen.view.valued(value_of(judge.model))
         inputs = inputs_of(rules.columns, view, numbers, theirs, owner, judge.model)
         standing = standing_of(updated.before, groups.picked)
         flips = rules.decide_events(inputs, standing, groups.order, groups.start, updated.accepted, seen.now)
