@@ -119,9 +119,8 @@ def write_configuration(node: Node, nodes: list[Node], extra: Mapping[str, str])
         "group.initial.rebalance.delay.ms": "0",
         # recorded history comes with the timestamps of its time, however old
         "log.message.timestamp.before.max.ms": str(2**63 - 1),
-        # a killed node of several is noticed in 6 s instead of 9; one that is alone has nobody to take over,
-        # and loses the markers of a transaction that ends while its own controller takes it for dead
-        "broker.session.timeout.ms": "6000" if len(nodes) > 1 else "20000",
+        # a killed node is noticed in 6 s instead of 9, and may come back then
+        "broker.session.timeout.ms": "6000",
         "unclean.leader.election.enable": "false",
         # 128 MiB by default: a quarter of this heap
         "log.cleaner.dedupe.buffer.size": str(16 * 2**20),

@@ -139,48 +139,54 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for_until_it_comes(
     assert_exactly_once(settings, load)
 
 
+@pytest.fixture
+def on_lasting(lasting: Kafka, deploy: Deploy) -> Settings:
+    """Give a deployment of its own on a broker that may be frozen, and has a proxy before it."""
+    return deploy(lasting, web_port=0, session_timeout_ms=SESSION_MS)
+
+
 def test_a_machine_that_stands_still_goes_on_where_it_was(
-    whole: Kafka, settings: Settings, tmp_path: Path
+    lasting: Kafka, on_lasting: Settings, tmp_path: Path
 ) -> None:
     """Broker, worker and supervisor at once and beyond a session, as when a virtual machine is moved."""
-    load = Load(settings)
-    with Supervised(settings, tmp_path / "a.log") as supervised:
+    load = Load(on_lasting)
+    with Supervised(on_lasting, tmp_path / "a.log") as supervised:
         with load.steadily(500):
-            goes_on(settings)
-            frozen = [*whole.pids, supervised.pid, supervised.pids()[-1]]
+            goes_on(on_lasting)
+            frozen = [*lasting.pids, supervised.pid, supervised.pids()[-1]]
             for pid in frozen:
                 os.kill(pid, signal.SIGSTOP)
             until_s = time.monotonic() + 2 * SESSION_MS / 1000
             until(lambda: time.monotonic() > until_s, "the time is over")
             for pid in frozen:
                 os.kill(pid, signal.SIGCONT)
-            goes_on(settings)
+            goes_on(on_lasting)
         load.wait_until_counted()
 
-    assert_exactly_once(settings, load)
+    assert_exactly_once(on_lasting, load)
 
 
 def test_slow_cut_and_stalled_connections_lose_nothing(
-    proxy: Proxy, settings: Settings, tmp_path: Path
+    proxy: Proxy, on_lasting: Settings, tmp_path: Path
 ) -> None:
-    load = Load(settings)
-    behind = msgspec.structs.replace(settings, kafka_bootstrap=proxy.bootstrap)
+    load = Load(on_lasting)
+    behind = msgspec.structs.replace(on_lasting, kafka_bootstrap=proxy.bootstrap)
     with Supervised(behind, tmp_path / "a.log"):
         with load.steadily(500):
-            goes_on(settings)
+            goes_on(on_lasting)
             proxy.send("delay", 1, 100)
-            goes_on(settings)
+            goes_on(on_lasting)
             proxy.send("cut", 1)
-            goes_on(settings)
+            goes_on(on_lasting)
             proxy.send("delay", 1, 0)
             proxy.send("stall", 1, argument=True)
             sent = load.total
             until(lambda: load.total > sent + 500, "a while")
             proxy.send("stall", 1, argument=False)
-            goes_on(settings)
+            goes_on(on_lasting)
         load.wait_until_counted()
 
-    assert_exactly_once(settings, load)
+    assert_exactly_once(on_lasting, load)
 
 
 def test_a_worker_whose_commits_are_refused_ends_with_one_line_and_a_later_one_loses_nothing(
