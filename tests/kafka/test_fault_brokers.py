@@ -27,12 +27,14 @@ from tests.kafka.workers import Load, Supervised, Worker, assert_exactly_once, c
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 SESSION_MS = 6_000
+OUTAGE_MS = 120_000
+"""A transaction outlasts a broker's restart: Kafka can lose the end of one that times out meanwhile."""
 
 
 @pytest.fixture
 def settings(whole: Kafka, deploy: Deploy) -> Settings:
     """Give a deployment of its own on a broker that may be killed."""
-    return deploy(whole, web_port=0, session_timeout_ms=SESSION_MS)
+    return deploy(whole, web_port=0, session_timeout_ms=SESSION_MS, transaction_timeout_ms=OUTAGE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +144,7 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for_until_it_comes(
 @pytest.fixture
 def on_lasting(lasting: Kafka, deploy: Deploy) -> Settings:
     """Give a deployment of its own on a broker that may be frozen, and has a proxy before it."""
-    return deploy(lasting, web_port=0, session_timeout_ms=SESSION_MS)
+    return deploy(lasting, web_port=0, session_timeout_ms=SESSION_MS, transaction_timeout_ms=OUTAGE_MS)
 
 
 def test_a_machine_that_stands_still_goes_on_where_it_was(
