@@ -91,7 +91,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, _meta("copies of each topic; 3 in production, at most the number of brokers", ge=1, le=15)
     ] = 1
     commit_interval_ms: Annotated[
-        int, _meta("how long a commit waits for more events; an idle worker's added delay", ge=10, le=10_000)
+        int,
+        _meta(
+            "how long a commit waits for more events; up to five times as long where few come",
+            ge=10,
+            le=10_000,
+        ),
     ] = 100
     sweep_interval_s: Annotated[
         int, _meta("how often customers whom time has changed are looked for", ge=1, le=3600)

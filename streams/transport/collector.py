@@ -14,6 +14,7 @@ from streams.transport import fetch
 from streams.transport.alignment import Fetched
 from streams.transport.chunk import Chunk, Piece, message
 from streams.transport.ownership import Ownership
+from streams.transport.pace import Pace
 from streams.transport.part import OutOfStepError, Part, State
 
 if TYPE_CHECKING:  # a cycle: the merger's part is built on this package
@@ -21,10 +22,16 @@ if TYPE_CHECKING:  # a cycle: the merger's part is built on this package
 
 log = logging.getLogger(__name__)
 
-LONGEST_WAIT_S = 0.05
-"""A record waits at most this long for a worthwhile chunk."""
-PAUSE_S = 0.02
-"""After a small chunk: each fetch and each chunk has a price of its own."""
+PAUSE_S = 0.01
+"""After a small chunk the loop is left to others for at least so long."""
+LONGEST_PAUSE_S = 0.05
+"""And for at most so long, though there is little to do: more may come."""
+ARRIVING_S = 0.5
+"""Records that came so lately are being followed by others: the broker gathers them."""
+LEAST_BYTES = 1 << 16
+"""... up to so many."""
+QUIET = fetch.Patience(wait_ms=250, least_bytes=1)
+"""While none arrive: the broker tells of the first at once."""
 FETCH_TIMEOUT_S = 0.1
 FIRST_CHUNK = 500
 """Until a partition has committed for the first time chunks are small: each step of its transaction waits for
@@ -68,7 +75,8 @@ class Collector:
         self._merge_part = merge_part
         self._stages = ownership.stages
         self._size = ownership.chunk_size
-        self._waiting_since: float | None = None
+        self._pace = Pace(ownership.settings.commit_interval_ms / 1000)
+        self._arrived_at_s = 0.0
         self._last = 0
         self._numbers = {
             ownership.topic_partition(topic, 0).topic: topic for topic in range(len(ownership.topics))
@@ -91,9 +99,17 @@ class Collector:
             drained = fetch.drain(client, self._wanted)
             self._stages.lap("fetch")
         now_s = time.monotonic()
+        if any(got.offsets for got in drained.values()):
+            self._arrived_at_s = now_s
+        fetch.be_patient(client, self._patience(now_s))
         await self.take_in(client, drained, now_s)
         self._steer(client)  # before the fetcher's next turn, so that it asks for no more of what is full
         self._learn_ends(client, now_s)
+
+    def _patience(self, now_s: float) -> fetch.Patience:
+        if now_s - self._arrived_at_s > ARRIVING_S:
+            return QUIET
+        return fetch.Patience(round(self._pace.gap_s * 1000), LEAST_BYTES)
 
     async def take_in(
         self, client: AIOKafkaConsumer, drained: Mapping[TopicPartition, Fetched], now_s: float
@@ -203,17 +219,16 @@ class Collector:
         ready = [(part, part.aligner.releasable(now_s)) for part in self._ownership.hungry()]
         total = sum(count for _, count in ready)
         if not total:
-            self._waiting_since, self._last = None, 0
+            self._last = 0
             return None
-        if self._waiting_since is None:
-            self._waiting_since = now_s
-        if total < self._size.now // 2 and now_s - self._waiting_since < LONGEST_WAIT_S:
+        if total < self._size.now // 2 and self._pace.remaining_s(now_s):
+            self._last = 0
             return None
-        self._waiting_since = None
         self._stages.begin()
         pieces = self._cut([(part, count) for part, count in ready if count], total, now_s)
         self._stages.lap("fetch")
         self._last = sum(len(piece.raw) for _, _, piece in pieces)
+        self._pace.delivered(self._last, now_s)
         first, _, piece = pieces[0]
         topic = self._ownership.topic_partition(piece.raw.topic[0], first.number)
         return message(Chunk(pieces), topic.topic, topic.partition, generation, now_s)
@@ -232,4 +247,6 @@ class Collector:
 
     def pause_s(self) -> float:
         """Return how long to leave the loop to others before the next fetch."""
-        return 0 if self._last >= self._size.now // 2 else PAUSE_S
+        if self._last >= self._size.now // 2:
+            return 0
+        return min(max(self._pace.remaining_s(time.monotonic()), PAUSE_S), LONGEST_PAUSE_S)

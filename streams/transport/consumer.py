@@ -25,9 +25,6 @@ from streams.transport.ownership import Ownership
 
 log = logging.getLogger(__name__)
 
-FETCH_WAIT_MS = 50
-"""The broker holds a fetch that finds nothing; a busy partition waits behind idle ones for as long."""
-
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread without a thread: everything runs in the worker's loop."""
@@ -60,7 +57,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             check_crcs=False,  # TCP has its own; in Python it costs 0.3 µs an event
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),

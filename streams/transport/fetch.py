@@ -35,6 +35,23 @@ async def wait_for_records(consumer: AIOKafkaConsumer, timeout_s: float) -> None
         waiter.result()
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the broker holds a fetch."""
+
+    wait_ms: int
+    """At most so long."""
+    least_bytes: int
+    """Until there is so much for it."""
+
+
+def be_patient(consumer: AIOKafkaConsumer, patience: Patience) -> None:
+    """Choose it for the fetches to come; the one under way stays as it is."""
+    fetcher = consumer._fetcher  # noqa: SLF001 - see the module
+    fetcher._fetch_max_wait_ms = patience.wait_ms  # noqa: SLF001 - see the module
+    fetcher._fetch_min_bytes = patience.least_bytes  # noqa: SLF001 - see the module
+
+
 def drain(
     consumer: AIOKafkaConsumer, wanted: Callable[[TopicPartition], bool]
 ) -> dict[TopicPartition, Fetched]:

@@ -22,6 +22,7 @@ from streams.stages import StageClock
 from streams.transport import protocol
 from streams.transport.chunk import Chunk
 from streams.transport.chunk_size import ChunkSize
+from streams.transport.commit_pace import COMMIT_EVENTS, patience
 from streams.transport.part import OutOfStepError, Part
 from streams.transport.performer import Performer, follow
 from streams.transport.ports import EnginePort, Observer
@@ -31,14 +32,8 @@ from streams.transport.standby import Standbys
 
 log = logging.getLogger(__name__)
 
-COMMIT_EVENTS = 20_000
-"""A partition with this much to commit does not wait for the next commit interval."""
 MAX_PENDING = 50_000
 """A partition with this much to commit gets no new records."""
-BEHIND_FACTOR = 10
-"""A partition that lags commits after this many commit intervals: fewer rows for the same events."""
-FEW = 500
-"""A partition that has no more than this to process does not count as one that lags."""
 FLUSH_TIMEOUT_S = 25.0
 """Bounds the commits at a revoke; the group gives us 60 s."""
 FENCED_GRACE_S = 3.0
@@ -339,16 +334,15 @@ class Ownership:
     def tick(self) -> None:
         """Start the commits that are due: called at every commit interval.
 
-        A partition that lags waits for more to commit, but not with its first commit: subscribers have waited
-        for it while nobody owned it.
+        A partition that lags, or has little to commit, waits for more, but not with its first commit:
+        subscribers have waited for it while nobody owned it.
         """
-        now_s = time.monotonic()
-        patience_s = BEHIND_FACTOR * self.settings.commit_interval_ms / 1000
+        now_s, interval_s = time.monotonic(), self.settings.commit_interval_ms / 1000
         for part in self.active():
             if part.commit is not None or not self._has_work(part):
                 continue
-            lags = part.aligner.backlog() > FEW
-            if not lags or not part.has_committed or now_s - part.committed_at_s >= patience_s:
+            least_s = patience(part.aligner.backlog(), self.engine.pending(part.number)) * interval_s
+            if not part.has_committed or now_s - part.committed_at_s >= least_s:
                 self.start_commit(part)
 
     def start_commit(self, part: Part) -> asyncio.Task[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any, NoReturn
 
 import pytest
@@ -18,7 +19,9 @@ from streams.settings import Settings
 from streams.transport.alignment import Fetched
 from streams.transport.chunk_size import FIRST
 from streams.transport.collector import FIRST_CHUNK, Collector
+from streams.transport.commit_pace import BEHIND, BEHIND_FACTOR, FEW, FEW_FACTOR, patience
 from streams.transport.ownership import Ownership
+from streams.transport.pace import LONGEST, Pace
 from streams.transport.part import OutOfStepError, Part
 from streams.transport.ports import NullObserver
 from tests.kafka.counting import CountingEngine, CountingMerger
@@ -200,3 +203,71 @@ def test_chunks_are_as_large_as_the_last_ones_allow(monkeypatch: pytest.MonkeyPa
         ownership.process(chunk)
 
     assert sizes == [FIRST, 2 * FIRST, 2 * FIRST // 4]  # the second one took four times as long as it may
+
+
+def test_small_chunks_keep_a_distance_and_the_first_after_a_while_goes_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    collector, part, _ = build()
+    ownership = collector._ownership
+    ownership.engine.open(0)
+    now_s, interval_s = [100.0], ownership.settings.commit_interval_ms / 1000
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+
+    def arrive(offset: int) -> Any:
+        part.add(0, piece(offset, 1), now_s[0])
+        for topic in range(part.topics):
+            part.aligner.heard(topic, part.aligner.end(topic), now_s[0])
+        return collector.next_message(1)
+
+    first = arrive(5)
+    now_s[0] += LONGEST * interval_s * 0.9
+    too_soon = arrive(6)
+    now_s[0] += LONGEST * interval_s * 0.2
+    both = arrive(7)
+
+    assert [len(chunk.value.pieces[0][2].raw) for chunk in (first, both)] == [1, 2]
+    assert too_soon is None
+
+
+def test_the_more_records_come_the_sooner_is_the_next_chunk() -> None:
+    pace, at_s, gaps = Pace(0.1), 100.0, []
+    for per_second in (1, 100, 400, 400, 10_000):
+        pace.delivered(max(1, round(per_second * pace.gap_s)), at_s)
+        gaps.append(pace.gap_s)
+        assert pace.remaining_s(at_s) == pytest.approx(pace.gap_s)
+        at_s += pace.gap_s
+
+    assert gaps == pytest.approx([0.25, 0.25, 0.125, 0.125, 0.05])
+
+
+def test_a_partition_with_little_to_commit_waits_for_more_but_not_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    collector, part, _ = build()
+    ownership = collector._ownership
+    ownership.engine.open(0)
+    now_s, started, pending = [100.0], [], [1]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(ownership.engine, "pending", lambda _number: pending[0])
+    monkeypatch.setattr(ownership.engine, "dirty", lambda _number: True)
+    monkeypatch.setattr(ownership, "start_commit", lambda part: started.append((now_s[0], part.number)))
+    for topic in range(part.topics):
+        part.aligner.heard(topic, part.aligner.end(topic), now_s[0])
+    interval_s = ownership.settings.commit_interval_ms / 1000
+    part.has_committed, part.committed_at_s = True, now_s[0]
+
+    for pending[0], intervals in ((FEW - 1, 1.0), (FEW, 1.0), (1, FEW_FACTOR + 0.1)):
+        now_s[0] = part.committed_at_s + intervals * interval_s
+        ownership.tick()
+
+    assert [at for at, _ in started] == [
+        part.committed_at_s + interval_s,
+        part.committed_at_s + (FEW_FACTOR + 0.1) * interval_s,
+    ]
+
+
+def test_a_partition_that_lags_makes_few_large_commits() -> None:
+    assert patience(BEHIND + 1, 5_000) == BEHIND_FACTOR
+    assert patience(inf, 0) == BEHIND_FACTOR
+    assert patience(BEHIND, FEW) == 0
