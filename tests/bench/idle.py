@@ -18,6 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--rate", type=float, default=100.0, help="events per second")
     parser.add_argument("--seconds", type=float, default=30.0, help="a sweep interval, of each measurement")
+    parser.add_argument(
+        "--calm",
+        type=float,
+        default=65.0,
+        help="seconds before: two sweeps, which decide all who were just met",
+    )
     parser.add_argument("--k", type=int, default=3)
     parser.add_argument("--events", type=int, default=300_000, help="before: models and customers are there")
     parser.add_argument("--customers", type=int, default=50_000)
@@ -33,6 +39,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
         fill(place.settings(APP), options.events, options.customers, options.seed)
         with workers(place, APP) as (worker,):
             wait_until_done(place, APP, options.events, 120)
+            time.sleep(options.calm)
             for repetition in range(options.k):
                 idle.append(share(worker, options.seconds))
                 with feeder(place, options.rate, options.seconds + 5, options.customers, repetition):

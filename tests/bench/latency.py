@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seconds", type=float, default=20.0, help="at each rate")
     parser.add_argument("--settle", type=float, default=3.0, help="seconds of each rate that do not count")
+    parser.add_argument(
+        "--calm",
+        type=float,
+        default=65.0,
+        help="seconds before: two sweeps, which decide all who were just met",
+    )
     parser.add_argument("--k", type=int, default=3, help="repetitions of each rate")
     parser.add_argument("--events", type=int, default=300_000, help="before: models and customers are there")
     parser.add_argument("--customers", type=int, default=50_000)
@@ -44,6 +50,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
         fill(place.settings(APP), options.events, options.customers, options.seed)
         with workers(place, APP):
             wait_until_done(place, APP, written, 120)
+            time.sleep(options.calm)
             for repetition in range(options.k):
                 for rate in options.rates:
                     figures, sent = once(place, rate, options, repetition)
