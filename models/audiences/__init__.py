@@ -5,7 +5,7 @@ replay and previews compile what is in force (`Rules`) and decide customers by i
 (`decide_events`) and at ticks (`decide_due`, `decide`); records and `explain` say why (`Teller`, `sentence`,
 `explain`).
 
-Nothing here knows of Kafka, files or the clock. sqlglot parses; numpy evaluates; nothing is executed.
+Nothing here knows of Kafka, files or the clock. sqlglot parses; a kernel evaluates; nothing is executed.
 """
 
 from models.audiences.answers import Table
@@ -23,6 +23,7 @@ from models.audiences.columns import (
 from models.audiences.definitions import Definition, Definitions, successor
 from models.audiences.explanation import Condition, Explanation, explain
 from models.audiences.grounds import Grounds, Teller, opening, sentence
+from models.audiences.machine import prepare
 from models.audiences.membership import Flips, Standing, apply
 from models.audiences.problems import DefinitionsError, Problem
 from models.audiences.rules import Rule, Rules
@@ -58,6 +59,7 @@ __all__ = [
     "explain",
     "opening",
     "parse",
+    "prepare",
     "reference",
     "sentence",
     "successor",

@@ -11,21 +11,50 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import reduce
+from typing import TypeAlias
 
 import numpy as np
 
 from models.audiences.columns import Inputs
-from models.audiences.program import U32, Program, Step, coalesce, null_if
-from models.events import F64, Bool
+from models.audiences.machine import U32, Machine, Register, Step
+from models.audiences.machine_kernel import (
+    ABSOLUTE,
+    ADD,
+    AND,
+    COALESCE,
+    DIFFER,
+    DIVIDE,
+    EQUAL,
+    GREATER,
+    GREATER_EQUAL,
+    GREATEST,
+    HIGH_WHERE,
+    IS_FINITE,
+    IS_UNKNOWN,
+    LEAST,
+    LESS,
+    LESS_EQUAL,
+    LOW_WHERE,
+    MULTIPLY,
+    NEGATE,
+    NOT,
+    NULL_IF,
+    OR,
+    SUBTRACT,
+    UNKNOWN_WHERE,
+    ZERO_UNLESS,
+)
+from models.audiences.program import Program
+from models.events import Bool
 
 STRAY = 1e-8
 """Share by which a column that moves may go beyond its ends: no library function is monotone to the last
 digit."""
 
-Pair: TypeAlias = tuple[Any, Any]
+Pair: TypeAlias = tuple[Register, Register]
 """Of numbers, the least and the greatest; of answers, where they are sure and where they are possible. The
-same array twice: it does not move."""
+same register twice: it does not move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,96 +79,156 @@ def bounds_of(program: Program, first: Inputs, last: Inputs, members: U32) -> Bo
             only rise or only fall in between, where they are known at all.
         members: (n,) memberships, which do not change in between.
     """
-    run = _Run(first.size)
-    with np.errstate(all="ignore"):
-        registers: list[Pair] = [(register, register) for register in program.registers(first, members)]
-        for name, register in program.columns.items():
-            if last.columns[name] is not first.columns[name]:
-                registers[register] = run.span(first.columns[name], last.columns[name])
+    moving = tuple(name for name in program.columns if last.columns[name] is not first.columns[name])
+    if moving not in program.spans:
+        program.spans[moving] = _Spans(program, moving).machine()
+    m = program.masks
+    masks = np.zeros((2 * m + 1, first.size), np.uint32)
+    masks[:m] = masks[m : 2 * m] = program.always_set(first.size)
+    program.spans[moving].run(program.rows(first, [last.columns[name] for name in moving]), members, masks)
+    return Bounds(masks[:m], masks[m : 2 * m], masks[2 * m] != 0)
+
+
+class _Spans:
+    """The steps of a program on spans, as steps on their ends."""
+
+    def __init__(self, program: Program, moving: tuple[str, ...]) -> None:
+        self.program = program
+        self.count = program.count
+        self.steps: list[Step] = []
+        self.numbers = list(program.numbers)
+        self.doubts: list[Register] = []
+        self._known: dict[tuple[int, Register, Register], Register] = {}
+        self.last = {name: self._new() for name in moving}
+        self.pairs: dict[Register, Pair] = {register: (register, register) for register in range(self.count)}
+        for name, last in self.last.items():
+            self.pairs[program.columns[name]] = self._span(program.columns[name], last)
         for step in program.steps:
-            registers[step.out] = run.step(step, registers)
-    sure, possible = (program.packed([pair[i] for pair in registers], first.size) for i in (0, 1))
-    return Bounds(sure, possible, run.doubtful)
+            self.pairs[step.out] = self._step(step)
 
+    def machine(self) -> Machine:
+        """Return what answers where bits are sure, where they are possible, and which rows are doubtful."""
+        m, ends = self.program.masks, []
+        for mask, bit, root in self.program.outputs:
+            sure, possible = self.pairs[root]
+            ends += [(mask, bit, sure), (m + mask, bit, possible)]
+        if self.doubts:
+            ends.append((2 * m, 0, reduce(self._or, self.doubts)))
+        inputs = [*self.program.inputs, *self.last.values()]
+        return Machine(self.steps, inputs, self.numbers, self.program.members, ends)
 
-class _Run:
-    """Steps on the spans of n rows."""
+    # ---- steps on ends --------------------------------------------------------------------------
+    def _new(self) -> Register:
+        self.count += 1
+        return self.count - 1
 
-    def __init__(self, size: int) -> None:
-        self.doubtful: Bool = np.zeros(size, np.bool_)
+    def do(self, what: int, left: Register, right: Register = -1) -> Register:
+        """Add a step, unless it is there, and return the register of its result."""
+        key = what, left, right
+        if key not in self._known:
+            self._known[key] = self._new()
+            self.steps.append(Step(what, left, right, self._known[key]))
+        return self._known[key]
 
-    def span(self, first: F64, last: F64) -> Pair:
+    def _number(self, value: float) -> Register:
+        known = next((register for register, number in self.numbers if number == value), None)
+        if known is None:
+            known = self._new()
+            self.numbers.append((known, value))
+        return known
+
+    def _and(self, left: Register, right: Register) -> Register:
+        return self.do(AND, left, right)
+
+    def _or(self, left: Register, right: Register) -> Register:
+        return self.do(OR, left, right)
+
+    # ---- spans ----------------------------------------------------------------------------------
+    def _span(self, first: Register, last: Register) -> Pair:
         """Return the span of a column."""
-        self.doubtful |= np.isnan(first) != np.isnan(last)
-        low, high = np.minimum(first, last), np.maximum(first, last)
-        stray = np.where(low < high, STRAY * np.maximum(np.abs(low), np.abs(high)), 0.0)
-        return low - stray, high + stray
+        do = self.do
+        self.doubts.append(do(DIFFER, do(IS_UNKNOWN, first), do(IS_UNKNOWN, last)))
+        low, high = do(LEAST, first, last), do(GREATEST, first, last)
+        most = do(GREATEST, do(ABSOLUTE, low), do(ABSOLUTE, high))
+        stray = do(ZERO_UNLESS, do(LESS, low, high), do(MULTIPLY, most, self._number(STRAY)))
+        return do(SUBTRACT, low, stray), do(ADD, high, stray)
 
-    def step(self, step: Step, registers: list[Pair]) -> Pair:
+    def _step(self, step: Step) -> Pair:
         """Return the result of a step."""
-        left = registers[step.left]
-        right = left if step.right < 0 else registers[step.right]
-        if left[0] is left[1] and right[0] is right[1]:
-            out: Any = np.empty(len(self.doubtful), np.bool_ if step.logical else np.float64)
-            step.apply(*((left[0],) if step.right < 0 else (left[0], right[0])), out)
+        left = self.pairs[step.left]
+        right = left if step.right < 0 else self.pairs[step.right]
+        if left[0] == left[1] and right[0] == right[1]:
+            out = self.do(step.what, left[0], -1 if step.right < 0 else right[0])
             return out, out
-        if step.apply is null_if:
-            return self._null_if(left, right[0])
-        found = _ON_SPANS[step.apply](left, right)
-        if step.apply in _ARITHMETIC:
-            known = ~(np.isnan(left[0]) | np.isnan(right[0]))
-            self.doubtful |= known & ~(np.isfinite(found[0]) & np.isfinite(found[1]))
+        found = _ON_SPANS[step.what](self, left, right)
+        if step.what in _ARITHMETIC:
+            do = self.do
+            known = do(NOT, self._or(do(IS_UNKNOWN, left[0]), do(IS_UNKNOWN, right[0])))
+            finite = self._and(do(IS_FINITE, found[0]), do(IS_FINITE, found[1]))
+            self.doubts.append(self._and(known, do(NOT, finite)))
         return found
 
-    def _null_if(self, left: Pair, value: float) -> Pair:
-        low, high = left
-        self.doubtful |= (low <= value) & (value <= high) & (low < high)
-        same = (low == value) & (high == value)
-        return np.where(same, np.nan, low), np.where(same, np.nan, high)
+    def null_if(self, left: Pair, right: Pair) -> Pair:
+        """Return the span of a number that is unknown where it is a value."""
+        do, (low, high), value = self.do, left, right[0]
+        inside = self._and(do(LESS_EQUAL, low, value), do(LESS_EQUAL, value, high))
+        self.doubts.append(self._and(inside, do(LESS, low, high)))
+        same = self._and(do(EQUAL, low, value), do(EQUAL, high, value))
+        return do(UNKNOWN_WHERE, same, low), do(UNKNOWN_WHERE, same, high)
+
+    def corners(self, what: int, left: Pair, right: Pair) -> Pair:
+        """Return the span of a step whose ends are among those of the ends of its operands."""
+        ends = [self.do(what, a, b) for a in left for b in right]
+        low = reduce(lambda a, b: self.do(LEAST, a, b), ends)
+        return low, reduce(lambda a, b: self.do(GREATEST, a, b), ends)
+
+    def quotient(self, left: Pair, right: Pair) -> Pair:
+        """Return the span of a quotient: without end where the divisor may be 0."""
+        do, zero = self.do, self._number(0.0)
+        low, high = self.corners(DIVIDE, left, right)
+        through = self._and(do(LESS_EQUAL, right[0], zero), do(GREATER_EQUAL, right[1], zero))
+        return do(LOW_WHERE, through, low), do(HIGH_WHERE, through, high)
+
+    def absolute(self, span: Pair, _: Pair) -> Pair:
+        """Return the span of what is left without a sign."""
+        do, (low, high) = self.do, span
+        least = do(GREATEST, do(GREATEST, low, do(NEGATE, high)), self._number(0.0))
+        return least, do(GREATEST, do(NEGATE, low), high)
+
+    def equal(self, left: Pair, right: Pair) -> Pair:
+        """Return where two numbers are sure to be equal, and where they may be."""
+        do = self.do
+        sure = self._and(do(EQUAL, left[0], right[1]), do(EQUAL, left[1], right[0]))
+        return sure, self._and(do(LESS_EQUAL, left[0], right[1]), do(LESS_EQUAL, right[0], left[1]))
+
+    def unknown(self, span: Pair, _: Pair) -> Pair:
+        """Return where a number is unknown."""
+        unknown = self.do(IS_UNKNOWN, span[0])
+        return unknown, unknown
+
+    def ends(self, what: int, low: Pair, high: Pair) -> Pair:
+        """Return a step on two pairs of ends."""
+        return self.do(what, *low), self.do(what, *high)
 
 
-def _corners(apply: Callable[[Any, Any], Any], left: Pair, right: Pair) -> Pair:
-    ends = [apply(a, b) for a in left for b in right]
-    low, high = np.minimum(ends[0], ends[1]), np.maximum(ends[0], ends[1])
-    for end in ends[2:]:
-        low, high = np.minimum(low, end), np.maximum(high, end)
-    return low, high
-
-
-def _quotient(left: Pair, right: Pair) -> Pair:
-    """Return the span of a quotient: without end where the divisor may be 0."""
-    low, high = _corners(np.true_divide, left, right)
-    through = (right[0] <= 0.0) & (right[1] >= 0.0)
-    return np.where(through, -np.inf, low), np.where(through, np.inf, high)
-
-
-def _coalesced(left: Pair, right: Pair) -> Pair:
-    unknown = np.isnan(left[0])
-    return np.where(unknown, right[0], left[0]), np.where(unknown, right[1], left[1])
-
-
-def _absolute(span: Pair, _: Pair) -> Pair:
-    low, high = span
-    return np.maximum(np.maximum(low, -high), 0.0), np.maximum(-low, high)
-
-
-_ARITHMETIC: set[Callable[..., Any]] = {np.add, np.subtract, np.multiply, np.true_divide}
-_ON_SPANS: dict[Callable[..., Any], Callable[[Pair, Pair], Pair]] = {
-    np.add: lambda a, b: (a[0] + b[0], a[1] + b[1]),
-    np.subtract: lambda a, b: (a[0] - b[1], a[1] - b[0]),
-    np.multiply: lambda a, b: _corners(np.multiply, a, b),
-    np.true_divide: _quotient,
-    np.negative: lambda a, _: (-a[1], -a[0]),
-    np.absolute: _absolute,
-    coalesce: _coalesced,
-    np.less: lambda a, b: (a[1] < b[0], a[0] < b[1]),
-    np.less_equal: lambda a, b: (a[1] <= b[0], a[0] <= b[1]),
-    np.greater: lambda a, b: (a[0] > b[1], a[1] > b[0]),
-    np.greater_equal: lambda a, b: (a[0] >= b[1], a[1] >= b[0]),
-    np.equal: lambda a, b: ((a[0] == b[1]) & (a[1] == b[0]), (a[0] <= b[1]) & (b[0] <= a[1])),
-    np.isnan: lambda a, _: (np.isnan(a[0]), np.isnan(a[0])),
-    np.logical_not: lambda a, _: (~a[1], ~a[0]),
-    np.logical_and: lambda a, b: (a[0] & b[0], a[1] & b[1]),
-    np.logical_or: lambda a, b: (a[0] | b[0], a[1] | b[1]),
+_ARITHMETIC = {ADD, SUBTRACT, MULTIPLY, DIVIDE}
+_ON_SPANS: dict[int, Callable[[_Spans, Pair, Pair], Pair]] = {
+    ADD: lambda run, a, b: run.ends(ADD, (a[0], b[0]), (a[1], b[1])),
+    SUBTRACT: lambda run, a, b: run.ends(SUBTRACT, (a[0], b[1]), (a[1], b[0])),
+    MULTIPLY: lambda run, a, b: run.corners(MULTIPLY, a, b),
+    DIVIDE: _Spans.quotient,
+    NEGATE: lambda run, a, _: (run.do(NEGATE, a[1]), run.do(NEGATE, a[0])),
+    ABSOLUTE: _Spans.absolute,
+    COALESCE: lambda run, a, b: run.ends(COALESCE, (a[0], b[0]), (a[1], b[1])),
+    NULL_IF: _Spans.null_if,
+    LESS: lambda run, a, b: run.ends(LESS, (a[1], b[0]), (a[0], b[1])),
+    LESS_EQUAL: lambda run, a, b: run.ends(LESS_EQUAL, (a[1], b[0]), (a[0], b[1])),
+    GREATER: lambda run, a, b: run.ends(GREATER, (a[0], b[1]), (a[1], b[0])),
+    GREATER_EQUAL: lambda run, a, b: run.ends(GREATER_EQUAL, (a[0], b[1]), (a[1], b[0])),
+    EQUAL: _Spans.equal,
+    IS_UNKNOWN: _Spans.unknown,
+    NOT: lambda run, a, _: (run.do(NOT, a[1]), run.do(NOT, a[0])),
+    AND: lambda run, a, b: run.ends(AND, (a[0], b[0]), (a[1], b[1])),
+    OR: lambda run, a, b: run.ends(OR, (a[0], b[0]), (a[1], b[1])),
 }
-"""What each step of a program does to spans; `null_if` may leave a doubt and is a method."""
+"""What each step of a program does to spans."""

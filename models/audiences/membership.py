@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.audiences.program import U32
+from models.audiences.machine import U32
 from models.events import I64
 from models.profiles.layout import AUDIENCES
 
@@ -28,10 +29,11 @@ class Standing:
     Attributes:
         bits: (n,) bit s: in the audience of slot s.
         since_s: (n, 32) epoch seconds at which each was entered (bit set) or left (bit clear), 0 for never.
+            `Timers.step` only asks for some rows, each for a slot: there whatever answers will do.
     """
 
     bits: U32
-    since_s: U32
+    since_s: Any
 
     def take(self, index: NDArray[np.intp]) -> Standing:
         """Return a copy of the customers at `index`, in that order."""
@@ -98,10 +100,12 @@ class Timers:
 
 def _hold_back(changing: U32, wait_s: Mapping[int, int], since_s: U32, now_s: I64) -> None:
     """Clear, in place, the bits whose last change is more recent than the wait."""
+    if not changing.any():
+        return
     for slot, wait in wait_s.items():
         rows = np.flatnonzero(changing & (_ONE << np.uint32(slot)))
         if len(rows):
-            since = since_s[rows, slot].astype(np.int64)
+            since = since_s[rows, np.full(len(rows), slot)].astype(np.int64)
             early = (since > 0) & (now_s[rows] - since < wait)
             changing[rows[early]] &= ~(_ONE << np.uint32(slot))
 

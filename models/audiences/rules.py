@@ -15,9 +15,10 @@ from models.audiences.definitions import Definition, Definitions
 from models.audiences.expressions import Constant, FirstTruth, Logical, Not, members_of
 from models.audiences.grammar import read
 from models.audiences.grounds import Teller
+from models.audiences.machine import U32
 from models.audiences.membership import Flips, Standing, Timers, apply
 from models.audiences.problems import DefinitionsError, Problem
-from models.audiences.program import U32, Output, Program
+from models.audiences.program import Output, Program
 from models.events import I64, Bool
 from models.ranks import passes
 

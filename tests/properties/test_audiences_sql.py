@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from models.audiences.columns import Inputs, TextCodes
 from models.audiences.expressions import Logical, Not, sql
 from models.audiences.grammar import read
-from models.audiences.program import BLOCK, Output, Program
+from models.audiences.machine_kernel import BLOCK
+from models.audiences.program import Output, Program
 from models.audiences.single import truth
 from tests.audience_samples import AUDIENCES, COLUMNS, CONDITIONS, ROW, SLOTS, SOUP, TABLES, Table
 
