@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from models.clusterer import Model
-from models.clusterer.grid import GRID
-from models.clusterer.references import squared_distances
+from models.clusterer.grid import CLIP, GRID
 from models.events import F64, I64, Bool
+from models.steadiness_kernel import stay
 
 ROUNDING = 1e-9
 """More than distances, a few standard deviations, can be wrong by."""
@@ -26,12 +26,28 @@ def stays(model: Model, first: F64, last: F64, current: I64, margin: float) -> B
         current: (n,) number held, 0 for none.
         margin: share by which another segment must be nearer.
     """
-    start, end = model.scale.to_grid(first), model.scale.to_grid(last)
-    reach = np.abs(end - start) / 2 + (first != last) / GRID  # a last digit may round to the next step
-    away = np.sqrt(np.einsum("ij,ij->i", reach, reach)) + ROUNDING
-    distances = np.sqrt(squared_distances((start + end) / 2, model.centres))
-    held = model.numbers == current[:, None]
-    own = distances.min(axis=1, initial=np.inf, where=held)
-    other = distances.min(axis=1, initial=np.inf, where=~held)
-    known = held.any(axis=1) & (np.isnan(first) == np.isnan(last)).all(axis=1)
-    return known & (other - away > (1.0 - margin) * (own + away))
+    held = np.empty(len(first), np.bool_)
+    mean, steps = model.scale.line
+    centres, numbers = model.centres.copy(), model.numbers.copy()  # a model that was read is not writable
+    rows = np.ascontiguousarray(first), np.ascontiguousarray(last)
+    edges = CLIP * GRID, 1 / GRID
+    stay(
+        *rows,
+        mean,
+        steps,
+        *edges,
+        centres,
+        numbers,
+        np.ascontiguousarray(current),
+        float(margin),
+        ROUNDING,
+        held,
+    )
+    return held
+
+
+def prepare() -> None:
+    """Have the kernel compiled, or loaded if it was compiled before: no customer shall wait for it."""
+    rows, line, nobody = np.empty((0, 1)), np.empty(0), np.empty(0, np.int64)
+    edges = CLIP * GRID, 1 / GRID
+    stay(rows, rows, line, line, *edges, rows, nobody, nobody, 0.0, ROUNDING, np.empty(0, np.bool_))

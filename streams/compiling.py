@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from models import clusterer, features, profiles
+from models import audiences, clusterer, features, profiles, steadiness
 from models.calendar import Calendar
+from models.features import tally
 from streams import coding
 from streams.codec import ulid
 from streams.codec.events import Decoder, InputRules
@@ -19,6 +20,9 @@ def compile_kernels() -> None:
     RowCache()
     ulid.prepare()
     features.prepare()
+    tally.prepare()
+    audiences.prepare()
+    steadiness.prepare()
     Decoder(InputRules(1, "murmur2", "EUR", {}, check_future=True))
     record_batch.prepare()
 

@@ -14,12 +14,11 @@ from collections.abc import Mapping
 from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.calendar import DAY_MS
 from models.clusterer import NOTHING, Model, Review
-from models.events import I64, Bool
 from models.features.tally import Tally
+from models.profiles.layout import AUDIENCES
 from streams.partition import Flow, Partition
 
 FLOWS: tuple[Flow, ...] = get_args(Flow)
@@ -32,7 +31,7 @@ def tally_of(part: Partition) -> Tally | None:
     if part.sweep is None:
         return None
     begins_day = part.tick_ms // DAY_MS > part.sweep.since_ms // DAY_MS
-    return Tally() if begins_day or _version(part.model) != _version(part.sweep.model) else None
+    return Tally(AUDIENCE) if begins_day or _version(part.model) != _version(part.sweep.model) else None
 
 
 def _version(model: Model | None) -> int:
@@ -55,14 +54,14 @@ def turn(part: Partition, slot: int, count: int = 1, *, entered: bool) -> None:
 def leave_all(part: Partition, r: np.void) -> None:
     """Take note of a customer who leaves for good."""
     flow(part, int(r["behaviour"]), 0)
-    numbers, inside = audiences_in(part, np.array([r["audience_bits"]]))
-    part.flows.update((number, "left") for number in numbers[inside[0]].tolist())
+    held = int(r["audience_bits"]) & in_force(part)
+    part.flows.update((AUDIENCE + slot, "left") for slot in range(AUDIENCES) if held >> slot & 1)
 
 
-def audiences_in(part: Partition, bits: NDArray[np.uint32]) -> tuple[I64, Bool]:
-    """Return the numbers (g,) of the audiences in force, and who (n, g) of those with the bits is in them."""
-    slots = np.array([] if part.rules is None else sorted(part.rules.definitions.slots.values()), np.int64)
-    return AUDIENCE + slots, (bits.astype(np.int64)[:, None] >> slots & 1) > 0
+def in_force(part: Partition) -> int:
+    """Return the bits that stand for the audiences in force."""
+    slots = () if part.rules is None else part.rules.definitions.slots.values()
+    return sum(1 << slot for slot in slots)
 
 
 def tell(part: Partition, tally: Tally) -> None:

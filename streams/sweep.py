@@ -7,7 +7,7 @@ the same, and in the same order, as if everyone had been decided at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +35,25 @@ class Sweep:
     """Those before this place are decided."""
     decided: int = 0
     """Customers decided so far; the others were known not to be due."""
+    unsure: list[NDArray[np.intp]] = field(default_factory=list)
+    """Customers who were looked at and whom something may change: they wait for others like them."""
 
     def left(self) -> int:
         """Return how many customers may still have to be decided."""
-        return len(self.rows) - self.at
+        return len(self.rows) - self.at + self.waiting()
+
+    def waiting(self) -> int:
+        """Return how many customers were looked at and wait."""
+        return sum(map(len, self.unsure))
 
     def next(self, count: int) -> NDArray[np.intp]:
         """Return the next customers, and go on behind them."""
         here = self.rows[self.at : self.at + count]
         self.at += len(here)
         return here
+
+    def late(self, count: int) -> NDArray[np.intp]:
+        """Return the next of those who wait, and forget them."""
+        rows = np.concatenate([*self.unsure, np.empty(0, np.intp)])
+        self.unsure = [rows[count:]]
+        return rows[:count]

@@ -66,7 +66,7 @@ class Scale:
     """(d,) above 0."""
 
     @cached_property
-    def _line(self) -> tuple[F64, F64]:
+    def line(self) -> tuple[F64, F64]:
         """Return the mean and the grid steps in a unit, as copies.
 
         Another kernel would be compiled for arrays that can't be written to, such as those of a model read.
@@ -76,7 +76,7 @@ class Scale:
     def to_grid(self, rows: F64) -> F64:
         """Return rows (n, d) in standard deviations on the grid; NaN becomes the mean, ±inf ±`CLIP`."""
         standard = np.empty(rows.shape)
-        mean, steps = self._line
+        mean, steps = self.line
         standardise(np.ascontiguousarray(rows), mean, steps, CLIP * GRID, 1 / GRID, standard)
         return standard
 

@@ -64,7 +64,7 @@ def evaluate(view: View, features: Sequence[Feature] = FEATURES) -> dict[str, F6
 def vectors(view: View, features: Sequence[Feature] = CLUSTERED) -> F64:
     """Return (n, d) transformed features for the clusterer; NaN for unknown."""
     view.read(features)
-    out = np.empty((len(view.r), len(features)))
+    out = np.empty((len(view.now), len(features)))
     for j, feature in enumerate(features):
         out[:, j] = _transformed(feature, view)
     return out
@@ -72,6 +72,7 @@ def vectors(view: View, features: Sequence[Feature] = CLUSTERED) -> F64:
 
 def vectors_later(view: View, seen: F64) -> F64:
     """Return the vectors (n, d) of customers without events since, on the day on which `seen` (n, d) was."""
+    view.read([CLUSTERED[j] for j in _MOVING])
     out = seen.copy()
     for j in _MOVING:
         out[:, j] = _transformed(CLUSTERED[j], view)

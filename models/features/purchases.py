@@ -23,8 +23,8 @@ def _order_gap(v: View) -> Column:
 
 
 def _orders_exact(v: View) -> Column:
-    day = np.where(v.r["order_day"] > 0, v.r["order_day"], 0xFFFF).min(axis=1).astype(np.int64)
-    return ((v.whole("merged") == 0) | (v.today - day >= YEAR_DAYS)).astype(np.float64)
+    exact = (v.whole("merged") == 0) | (v.today - v.oldest_order_day() >= YEAR_DAYS)
+    return exact.astype(np.float64)
 
 
 def _ring(column: str, days: int, scale: float = 1.0) -> Value:

@@ -66,26 +66,34 @@ def _first(field: str) -> int:
 _DAYS = _first("ring_day"), _first("order_day")
 
 
-def read(rows: NDArray[np.void], today: I64, readings: Sequence[Reading]) -> dict[Reading, Any]:
+def read(
+    rows: NDArray[np.void],
+    today: I64,
+    readings: Sequence[Reading],
+    index: NDArray[np.intp] | None = None,
+) -> dict[Reading, Any]:
     """Return columns (n,): of cells with whole numbers as int64, anything else as float64.
 
     Args:
-        rows: (n,) of dtype ROW.
+        rows: of dtype ROW.
         today: (n,) the last day of windows.
         readings: each once.
+        index: (n,) which rows, None for all.
     """
-    n, (plan, order) = len(rows), _plan(tuple(readings))
+    n, (plan, order) = len(today), _plan(tuple(readings))
     rows = np.require(rows, None, ["C", "W"])  # one type of array: the kernel is compiled once
-    cells = [rows.view(f"u{width}").reshape(n, ROW_BYTES // width) for width in WIDTHS]
+    cells = [rows.view(f"u{width}").reshape(len(rows), ROW_BYTES // width) for width in WIDTHS]
+    index = np.arange(n) if index is None else np.ascontiguousarray(index)
     whole = np.empty((len(order), n // LINE * LINE + 3 * LINE), np.int64)  # no two columns 4 KiB apart
     real = whole.view(np.float64)
-    _read(cells[0], cells[1], cells[2], cells[3], plan.by_width, plan.sums, _DAYS, today, whole, real)
+    _read(cells[0], cells[1], cells[2], cells[3], index, plan.by_width, plan.sums, _DAYS, today, whole, real)
     return {reading: _column(reading, whole[k, :n], real[k, :n]) for k, reading in enumerate(order)}
 
 
-def cell_of(rows: NDArray[np.void], field: str, cell: int) -> Any:
+def cell_of(rows: NDArray[np.void], field: str, cell: int, index: NDArray[np.intp] | None = None) -> Any:
     """Return the column (n,) that `read` would return for a cell."""
     values = rows[field] if ROW[field].shape == () else rows[field][:, cell]
+    values = values if index is None else values[index]
     return values if ROW[field].base.kind == "f" else values.astype(np.int64)
 
 
@@ -103,6 +111,7 @@ def _read(
     cells4: Cells,
     cells2: Cells,
     cells1: Cells,
+    index: NDArray[np.intp],
     by_width: tuple[NDArray[np.uintp], ...],
     sums: I64,
     days: tuple[int, int],
@@ -113,10 +122,11 @@ def _read(
     """Read rows; see `read` and `Plan`.
 
     Args:
-        cells8: (n, w) the rows as cells of eight bytes.
+        cells8: (rows, w) the rows as cells of eight bytes.
         cells4: of four.
         cells2: of two.
         cells1: of one.
+        index: (n,) the rows to read.
         by_width: cells to copy of each.
         sums: what else is read.
         days: where rows have the newest day of their day rings, and the days of their order ring.
@@ -126,38 +136,39 @@ def _read(
     """
     weights = cells8.view(np.float64)
     for i in range(len(today)):
-        at = _copy(cells8, by_width[0], whole, 0, i)
-        at = _copy(cells4, by_width[1], whole, at, i)
-        at = _copy(cells2, by_width[2], whole, at, i)
-        at = _copy(cells1, by_width[3], whole, at, i)
-        newest: Whole = np.int64(cells2[i, days[0]])
+        row = index[i]
+        at = _copy(cells8, row, by_width[0], whole, 0, i)
+        at = _copy(cells4, row, by_width[1], whole, at, i)
+        at = _copy(cells2, row, by_width[2], whole, at, i)
+        at = _copy(cells1, row, by_width[3], whole, at, i)
+        newest: Whole = np.int64(cells2[row, days[0]])
         for k in range(len(sums)):
             what, width, first, size, window = sums[k]
             if what == DAYS:
                 kept = min(max(window - (today[i] - newest), 0), size)
                 if width == 2:
-                    real[at + k, i] = _newest(cells2, i, first, size, newest, kept)
+                    real[at + k, i] = _newest(cells2, row, first, size, newest, kept)
                 else:
-                    real[at + k, i] = _newest(cells1, i, first, size, newest, kept)
+                    real[at + k, i] = _newest(cells1, row, first, size, newest, kept)
             elif what == ORDER_DAYS:
                 before = max(today[i] - window, 0)  # a free entry has day 0
                 if width == 8:
-                    real[at + k, i] = _later(cells8, i, first, size, cells2, days[1], before)
+                    real[at + k, i] = _later(cells8, row, first, size, cells2, days[1], before)
                 elif width == 2:
-                    real[at + k, i] = _later(cells2, i, first, size, cells2, days[1], before)
+                    real[at + k, i] = _later(cells2, row, first, size, cells2, days[1], before)
                 else:
-                    real[at + k, i] = _later(cells1, i, first, size, cells2, days[1], before)
+                    real[at + k, i] = _later(cells1, row, first, size, cells2, days[1], before)
             elif what == USED:
-                real[at + k, i] = _used(cells2, i, first, size)
+                real[at + k, i] = _used(cells2, row, first, size)
             else:
-                real[at + k, i] = _weighed(weights, i, first, size, what)
+                real[at + k, i] = _weighed(weights, row, first, size, what)
 
 
 @compiled
-def _copy(cells: Cells, wanted: Cells, whole: I64, at: int, i: int) -> int:
+def _copy(cells: Cells, row: Whole, wanted: Cells, whole: I64, at: int, i: int) -> int:
     """Copy cells of a row into columns from `at` on; return the column after them."""
     for k in range(len(wanted)):
-        whole[at + k, i] = np.int64(cells[i, wanted[k]])
+        whole[at + k, i] = np.int64(cells[row, wanted[k]])
     return at + len(wanted)
 
 

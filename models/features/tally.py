@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable
 
 import numpy as np
 
+from models.calendar import DAY_MS, Calendar
 from models.clusterer import Review
-from models.clusterer.review import NOTHING
-from models.events import F64, I64, Bool
+from models.events import I64
+from models.features.tally_kernel import CODE_BITS, EMPTY, GROUPS, count, spread
 from models.features.view import View
 from models.names import Names
+from models.profiles.layout import ROW
 
 SILENT_DAYS = 90
 """Customers who were not seen for so long count as churned."""
 FAVOURITES = 20
 """Favourite categories, and brands, of a segment that are kept of a partition: those of most customers. A
 name that is in no partition among these is missing; one that is in some only is counted too low."""
-MERGED = 32
-"""Counts of portions that are kept apart before they are added up."""
 _TOTALS = ("orders", "sessions", "bounces", "coupon_orders", "campaign_clicks", "campaign_orders")
 COLUMNS = (*_TOTALS, "customers", "buyers", "money", "silent")
 """Columns of the review, beside `category:<name>` and `brand:<name>`: the customers whose favourite it is."""
@@ -30,44 +30,46 @@ class Tally:
     """Sums over the customers of one partition, as they are at one time; each is added once.
 
     The same customers give the same review in any order and any portions.
+
+    Args:
+        first_audience: number of the audience with slot 0 in the review, the others follow.
     """
 
-    __slots__ = ("_favourites", "_of_groups", "_review")
+    __slots__ = ("_first_audience", "_numbers", "_pairs", "_sums", "_used")
 
-    def __init__(self) -> None:
-        self._review = NOTHING
-        self._favourites = {what: _Pairs() for what in NAMED}
-        self._of_groups = {what: _Pairs() for what in NAMED}
+    def __init__(self, first_audience: int) -> None:
+        self._first_audience = first_audience
+        self._numbers = np.zeros(32, np.int64)
+        self._sums = np.zeros((GROUPS + 32, len(COLUMNS)), np.int64)
+        self._pairs = _no_pairs(256)
+        self._used = np.zeros(1 + len(NAMED), np.int64)
 
-    def add(self, view: View, groups: I64 | None = None, inside: Bool | None = None) -> None:
+    def add(self, view: View, audiences: int) -> None:
         """Add customers who have been decided; who is in no behaviour segment counts as of segment 0.
 
         Args:
             view: n customers.
-            groups: (g,) numbers, other than those of behaviour segments, of what a customer may be in beside.
-            inside: (n, g) who is in what.
+            audiences: bit s: the audience of slot s counts.
         """
-        r = view.r
-        if not len(r):
-            return
-        numbers = r["behaviour"].astype(np.int64)
-        values = np.empty((len(r), len(COLUMNS)), np.int64)
-        for j, field in enumerate(_TOTALS):
-            values[:, j] = r[field]
-        values[:, -4] = 1
-        values[:, -3] = r["orders"] > 0
-        values[:, -2] = r["money_gross"] - r["money_refunded"]
-        values[:, -1] = view.since("last_seen") > SILENT_DAYS
-        self._review = self._review.plus(Review.counted(COLUMNS, numbers, values))
-        favourites = {what: view.top(what, f"{what}_weight") for what in NAMED}
-        for what, codes in favourites.items():
-            self._favourites[what].add(numbers, codes)
-        if groups is None or inside is None or not inside.any():
-            return
-        self._review = self._review.plus(Review.counted(COLUMNS, groups, inside.T.astype(np.int64) @ values))
-        who, group = np.nonzero(inside)
-        for what, codes in favourites.items():
-            self._of_groups[what].add(groups[group], codes[who])
+        rows = np.require(view.r, None, ["C", "W"])  # one type of array: the kernel is compiled once
+        index = np.arange(len(rows)) if view.index is None else view.index
+        done, silent_ms = 0, SILENT_DAYS * DAY_MS
+        while done < len(index):
+            held = self._numbers, self._sums, self._used, self._pairs
+            done = count(rows, index, view.now, audiences, silent_ms, done, *held)
+            if done < len(index):
+                self._grow()
+
+    def _grow(self) -> None:
+        """Make room for more behaviour segments, or for more pairs."""
+        if self._used[0] == len(self._numbers):
+            self._numbers = np.append(self._numbers, np.zeros_like(self._numbers))
+            more = np.zeros((len(self._numbers) - len(self._sums) + GROUPS, len(COLUMNS)), np.int64)
+            self._sums = np.append(self._sums, more, axis=0)
+        if self._used[1:].max() + GROUPS >= self._pairs.shape[1] // 2:
+            old, self._pairs = self._pairs, _no_pairs(2 * self._pairs.shape[1])
+            for kind, kept in enumerate(old):
+                spread(kept[kept[:, 0] != EMPTY], self._pairs[kind])
 
     def review(self, names: Names) -> Review:
         """Return the sums by number.
@@ -78,62 +80,57 @@ class Tally:
         Args:
             names: what the partition's codes mean.
         """
-        total = self._review
-        for what, pairs in self._favourites.items():
-            kept = _most(pairs.counts(), what, names)
+        segments = int(self._used[0])
+        number = np.append(self._first_audience + np.arange(GROUPS), self._numbers[:segments])
+        total = Review.counted(COLUMNS, number, self._sums[: GROUPS + segments])
+        for what, pairs in zip(NAMED, self._pairs, strict=True):
+            found = pairs[pairs[:, 0] != EMPTY]
+            place, code = found[:, 0] >> CODE_BITS, found[:, 0] & ((1 << CODE_BITS) - 1)
+            counted = list(zip(number[place].tolist(), code.tolist(), found[:, 1].tolist(), strict=True))
+            group = (place < GROUPS).tolist()
+            kept = _most([one for one, inside in zip(counted, group, strict=True) if not inside], what, names)
             if kept:
                 columns = sorted({name for _, name, _ in kept})
-                kept += _most(self._of_groups[what].counts(), what, names, frozenset(columns))
+                beside = [one for one, inside in zip(counted, group, strict=True) if inside]
+                kept += _most(beside, what, names, frozenset(columns))
                 values = np.zeros((len(kept), len(columns)), np.int64)
-                for i, (_, name, count) in enumerate(kept):
-                    values[i, columns.index(name)] = count
+                for i, (_, name, often) in enumerate(kept):
+                    values[i, columns.index(name)] = often
                 of = np.array([number for number, _, _ in kept])
                 total = total.plus(Review.counted([f"{what}:{name}" for name in columns], of, values))
         return total
 
 
-class _Pairs:
-    """How often each pair of a number and a code came, NaN codes left out."""
+def prepare() -> None:
+    """Have the kernels compiled, or loaded if they were compiled before."""
+    tally = Tally(0)
+    tally.add(View(np.zeros(1, ROW), np.zeros(1, np.int64), Calendar.utc()), 0)
+    spread(np.empty((0, 2), np.int64), _no_pairs(1)[0])
 
-    __slots__ = ("_counts", "_pairs")
 
-    def __init__(self) -> None:
-        self._pairs: list[I64] = []
-        self._counts: list[I64] = []
-
-    def add(self, numbers: I64, codes: F64) -> None:
-        """Count pairs (n,)."""
-        known = ~np.isnan(codes)
-        pairs, counts = np.unique(numbers[known] << 16 | codes[known].astype(np.int64), return_counts=True)
-        self._pairs.append(pairs)
-        self._counts.append(counts)
-        if len(self._pairs) > MERGED:
-            self._merge()
-
-    def _merge(self) -> None:
-        pairs, place = np.unique(np.concatenate(self._pairs), return_inverse=True)
-        counts = np.zeros(len(pairs), np.int64)
-        np.add.at(counts, place, np.concatenate(self._counts))
-        self._pairs, self._counts = [pairs], [counts]
-
-    def counts(self) -> dict[tuple[int, int], int]:
-        """Return (number, code) to count."""
-        if not self._pairs:
-            return {}
-        self._merge()
-        found = zip(self._pairs[0].tolist(), self._counts[0].tolist(), strict=True)
-        return {(pair >> 16, pair & 0xFFFF): count for pair, count in found}
+def _no_pairs(size: int) -> I64:
+    """Return room for so many pairs (a power of 2) of each kind of name."""
+    pairs = np.zeros((len(NAMED), size, 2), np.int64)
+    pairs[:, :, 0] = EMPTY
+    return pairs
 
 
 def _most(
-    counts: Mapping[tuple[int, int], int], what: str, names: Names, among: Container[str] | None = None
+    counted: Iterable[tuple[int, int, int]], what: str, names: Names, among: Container[str] | None = None
 ) -> list[tuple[int, str, int]]:
-    """Return (number, name, customers) of the favourites of most customers of each segment."""
+    """Return (number, name, customers) of the favourites of most customers of each segment.
+
+    Args:
+        counted: (number, code, customers).
+        what: kind of the codes.
+        names: what they mean.
+        among: the names that count, None for all.
+    """
     taken: Counter[int] = Counter()
     found = []
-    named = [(-count, names.name(what, code), number) for (number, code), count in counts.items()]
-    for count, name, number in sorted((c, name, n) for c, name, n in named if name is not None):
+    named = [(-often, names.name(what, code), number) for number, code, often in counted]
+    for often, name, number in sorted((c, name, n) for c, name, n in named if name is not None):
         if taken[number] < FAVOURITES and (among is None or name in among):
             taken[number] += 1
-            found.append((number, name, -count))
+            found.append((number, name, -often))
     return found

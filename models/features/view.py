@@ -40,20 +40,37 @@ class View:
     """Rows seen at a time: the argument of every feature.
 
     Attributes:
-        r: (n,) rows of dtype `models.profiles.ROW`.
+        r: (n,) rows of dtype `models.profiles.ROW`, or with `index` any number of them.
         now: (n,) epoch milliseconds, not before the row's last_seen.
         calendar: local days.
         value: judges what customers are worth; without it the features of value are unknown.
+        index: (n,) which of the rows are seen, in that order; None for all of them. Nothing is copied, so
+            they must not change before all that is asked for has been read, or not in what features read.
     """
 
     r: NDArray[np.void]
     now: I64
     calendar: Calendar
     value: ValueModel | None = None
+    index: NDArray[np.intp] | None = None
 
-    def at(self, index: NDArray[np.intp]) -> View:
-        """Return a view of the rows at `index`, in that order."""
-        return View(gather(self.r, index), self.now[index], self.calendar, self.value)
+    def at(self, place: NDArray[np.intp]) -> View:
+        """Return a view of the rows at these places, in that order."""
+        if self.index is None:
+            return View(gather(self.r, place), self.now[place], self.calendar, self.value)
+        return View(self.r, self.now[place], self.calendar, self.value, self.index[place])
+
+    def on(self, r: NDArray[np.void]) -> View:
+        """Return the same view, with copies (n,) of its rows; what is known so far is kept."""
+        other = copy(self)
+        other.r, other.index = r, None
+        return other
+
+    def later(self, now: I64) -> View:
+        """Return the same rows later (n,) on the same local day; what was read of them is known."""
+        other = View(self.r, now, self.calendar, self.value, self.index)
+        other.__dict__["_known"], other.__dict__["today"] = self._known, self.today
+        return other
 
     @cached_property
     def _columns(self) -> dict[str, Column]:
@@ -73,15 +90,23 @@ class View:
     def _read(self, what: int, field: str, which: int = 0) -> Any:
         reading, known = (what, field, which), self._known
         if reading not in known:
-            known.update({reading: cell_of(self.r, field, which)} if what == CELL else self._pass([reading]))
+            known.update({reading: self._cell(field, which)} if what == CELL else self._pass([reading]))
         return known[reading]
 
     def _pass(self, readings: Sequence[Reading]) -> dict[Reading, Any]:
-        return read(self.r, self.today, readings)
+        return read(self.r, self.today, readings, self.index)
 
-    def read(self, features: Iterable[Feature]) -> None:
-        """Read all that features need from the rows in one pass: worth it for many of both."""
+    def _cell(self, field: str, which: int) -> Any:
+        return cell_of(self.r, field, which, self.index)
+
+    def _field(self, field: str) -> NDArray[Any]:
+        values: NDArray[Any] = self.r[field]
+        return values if self.index is None else values[self.index]
+
+    def read(self, features: Iterable[Feature], fields: Iterable[str] = ()) -> None:
+        """Read all that features need from the rows, and fields, in one pass: worth it for many of both."""
         wanted = dict.fromkeys(reading for feature in features for reading in readings_of(feature))
+        wanted.update(((CELL, field, 0), None) for field in fields)
         missing = [reading for reading in wanted if reading not in self._known]
         if missing:
             self._known.update(self._pass(missing))
@@ -98,7 +123,23 @@ class View:
     @cached_property
     def valuation(self) -> Valuation:
         """Return the features of value, each computed when it is asked for."""
-        return Valuation(_history(self), self.value)
+        return Valuation(self.history(), self.value)
+
+    def history(self) -> OrderHistory:
+        """Return the order histories."""
+        return OrderHistory(
+            orders=self.whole("orders"),
+            first_order=self.whole("first_order"),
+            last_order=self.whole("last_order"),
+            money=self.whole("money_gross") - self.whole("money_refunded"),
+            as_of=self.now,
+        )
+
+    def oldest_order_day(self) -> I64:
+        """Return the oldest day of the order ring, the greatest number for an empty one."""
+        days = self._field("order_day")
+        oldest: I64 = np.where(days > 0, days, 0xFFFF).min(axis=1).astype(np.int64)
+        return oldest
 
     @cached_property
     def today(self) -> I64:
@@ -169,8 +210,8 @@ class View:
 
     def top(self, slots: str, weights: str) -> Column:
         """Return the code in the heaviest slot, NaN when there is none."""
-        best = self.r[weights].argmax(axis=1)
-        code = self.r[slots][np.arange(len(self.r)), best]
+        best = self._field(weights).argmax(axis=1)
+        code = self._field(slots)[np.arange(len(best)), best]
         return np.where(code > 0, code.astype(np.float64), np.nan)
 
 
@@ -182,16 +223,6 @@ def order_history(r: NDArray[np.void], now: I64) -> OrderHistory:
         last_order=r["last_order"],
         money=r["money_gross"] - r["money_refunded"],
         as_of=now,
-    )
-
-
-def _history(view: View) -> OrderHistory:
-    return OrderHistory(
-        orders=view.whole("orders"),
-        first_order=view.whole("first_order"),
-        last_order=view.whole("last_order"),
-        money=view.whole("money_gross") - view.whole("money_refunded"),
-        as_of=view.now,
     )
 
 
@@ -241,6 +272,10 @@ class Feature:
     order_sensitive: bool = False
     namespace: str | None = None
     course: Course = "still"
+
+    def __hash__(self) -> int:
+        """Return the hash of the name: features are looked up often, and have many attributes."""
+        return hash(self.name)
 
 
 def money(column: Column) -> Column:

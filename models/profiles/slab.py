@@ -40,6 +40,8 @@ class Slab:
         self._memory = _reserve(self.capacity)
         self.rows: NDArray[np.void] = np.frombuffer(self._memory, ROW)
         self.bytes: NDArray[np.uint8] = np.frombuffer(self._memory, np.uint8).reshape(-1, ROW_BYTES)
+        self.hashes = np.zeros(self.capacity, np.uint64)
+        """By row: a hash of the customer id, for whoever puts it there; 0 for a row that is new."""
         self._keys: dict[int, list[bytes | None]] = {}
         self._pages: dict[int, list[int]] = {}
         self._free: dict[int, list[int]] = {}
@@ -110,6 +112,7 @@ class Slab:
         """Zero a row and take it back."""
         self._keys[row // PAGE_ROWS][row % PAGE_ROWS] = None
         self.bytes[row] = 0
+        self.hashes[row] = 0
         self._free[partition].append(row)
 
     def drop(self, partition: int) -> None:
@@ -123,6 +126,7 @@ class Slab:
                 self._memory.madvise(mmap.MADV_DONTNEED, start, PAGE_ROWS * ROW_BYTES)
             if self.bytes[page * PAGE_ROWS : (page + 1) * PAGE_ROWS].any():
                 self.bytes[page * PAGE_ROWS : (page + 1) * PAGE_ROWS] = 0
+            self.hashes[page * PAGE_ROWS : (page + 1) * PAGE_ROWS] = 0
             self._free_pages.append(page)
 
     def used(self, partition: int) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.calendar import DAY_MS
 from models.events import F64, I64, MONEY_SCALE, Bool
@@ -36,6 +37,11 @@ class OrderHistory:
     def __len__(self) -> int:
         """Return the number of customers."""
         return len(self.orders)
+
+    def take(self, index: NDArray[np.intp]) -> OrderHistory:
+        """Return the customers at `index`, in that order."""
+        columns = (self.orders, self.first_order, self.last_order, self.money, self.as_of)
+        return OrderHistory(*(column[index] for column in columns))
 
     @cached_property
     def known(self) -> Bool:

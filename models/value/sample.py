@@ -116,8 +116,10 @@ def _columns(history: OrderHistory) -> I64:
 
 def _smallest(hashes: U64, columns: I64, limit: int) -> ValueSample:
     """Return the sample of rows (n,) and (5, n) in any order, a customer in any number of them."""
-    latest = np.lexsort([*columns, hashes])  # by hash, then as_of, then the other columns
+    latest = np.argsort(hashes)
     ordered: U64 = hashes[latest]
+    if (ordered[1:] == ordered[:-1]).any():
+        latest = np.lexsort([*columns, hashes])  # by hash, then as_of, then the other columns
     last: Bool = np.ones(len(ordered), np.bool_)
     last[:-1] = ordered[1:] != ordered[:-1]
     kept: NDArray[np.intp] = np.flatnonzero(last)[:limit]

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models import audiences, steadiness
 from models.audiences import Flips
 from models.calendar import DAY_MS, Calendar
 from models.clusterer import Model
-from models.events import F64, I64, Bool
-from models.features import View, vectors
+from models.events import F64, I64
+from models.features import BY_NAME, CLUSTERED, Feature, View, tally, vectors
 from models.profiles import Slab, gather
+from streams.codec.hashing import keyed64_many
 from streams.deciding.columns import value_of
 from streams.deciding.crowd import Crowd, Force
-from streams.deciding.foresight import SOON, TOUCHED, Foresight
+from streams.deciding.foresight import SOON, TOUCHED, UNSURE, WAITS, Foresight
 from streams.deciding.journal import Journal
-from streams.deciding.judge import NEVER, Judge, Timeline, eligible
+from streams.deciding.judge import NEVER, TOLD, Judge, Timeline, eligible
 from streams.deciding.moves import AudienceMoves, BehaviourMoves, Movers, Moves
-from streams.deciding.sampling import show
-from streams.reviewing import audiences_in
+from streams.partition import Partition
+from streams.reviewing import in_force
 from streams.rules import EngineRules
+
+READ = (*TOLD, "learned_day", "audience_bits", "first_order", "last_order", "money_gross", "money_refunded")
+"""Fields that are read of everyone beside what features are made of."""
+
+FEW = 8
+"""Of so many customers one at most may wait."""
 
 
 @dataclass(slots=True)
@@ -32,6 +41,12 @@ class AtTicks:
     rules: EngineRules
     calendar: Calendar
     journal: Journal
+
+    def __post_init__(self) -> None:
+        """Have the kernels ready."""
+        audiences.prepare()
+        tally.prepare()
+        steadiness.prepare()
 
     def decide(self, crowd: Crowd, due: I64) -> I64:
         """Decide customers at the last tick of their partitions, which have a sweep.
@@ -44,28 +59,67 @@ class AtTicks:
             due: (n,) what was returned at the tick before; `TOUCHED`: an event makes looking ahead futile.
 
         Returns:
-            The time (n,) before which time alone changes nothing for the customer.
+            The time (n,) before which time alone changes nothing for the customer; `WAITS` for who was not
+            decided.
         """
+        if crowd.adopting():
+            return self._adopt(crowd)
+        view = View(self.slab.rows, crowd.at(crowd.tick()), self.calendar, None, crowd.rows)
+        view.read(_wanted(crowd.parts), READ)
+        seen = vectors(view)
+        self._learn(crowd, view, seen)
+        until = np.full(len(crowd), SOON, np.int64)
+        for force, theirs in crowd.by_former():
+            if theirs.all():
+                until = self._go_on(force, crowd, view, seen, due)
+            else:
+                at = np.flatnonzero(theirs)
+                until[at] = self._go_on(force, crowd.sorted(at), view.at(at), seen[at], due[at])
+        decided = np.flatnonzero(until != WAITS)
+        self._review(crowd.pick(decided), view.now[decided])
+        return until
+
+    def _go_on(self, force: Force, crowd: Crowd, view: View, seen: F64, due: I64) -> I64:
+        """Decide those whom time may have changed, by what stays in force; see `decide`."""
+        view = view.valued(value_of(force[0]))
+        until = self._look_ahead(Foresight(self._judge(force), self.calendar), crowd, view, seen, due)
+        at = np.flatnonzero(until <= UNSURE)
+        if crowd.patient and FEW * len(at) <= len(crowd):
+            until[at] = WAITS
+        elif len(at):
+            some = crowd.pick(at)
+            sight = view.on(some.r) if some is crowd else view.at(at).on(some.r)
+            self._as_time_passes(self._judge(force, sight), some, seen[at])
+            until[at[some.changed()]] = SOON
+        return until
+
+    @staticmethod
+    def _look_ahead(foresight: Foresight, crowd: Crowd, view: View, seen: F64, due: I64) -> I64:
+        """Return until when time changes nothing for customers, `SOON` for those who had an event."""
+        silent = due != TOUCHED
+        if 2 * silent.sum() > len(crowd):  # what is known of everyone already saves more than it costs
+            return np.where(silent, foresight.until(crowd, view, seen, due), SOON)
+        until = np.full(len(crowd), SOON, np.int64)
+        at = np.flatnonzero(silent)
+        if len(at):
+            until[at] = foresight.until(crowd.sorted(at), view.at(at), seen[at], due[at])
+        return until
+
+    def _adopt(self, crowd: Crowd) -> I64:
+        """Decide everyone: something else is in force somewhere from the tick on."""
         now = crowd.at(crowd.tick())
         view = View(crowd.r, now, self.calendar)
+        view.read(_wanted(crowd.parts), READ)
         seen = vectors(view)
-        self._learn(crowd, now, seen)
-        judges: dict[Force, Judge] = {}
+        self._learn(crowd, view, seen)
         for force, theirs in crowd.by_former():
-            judges[force] = self._judge(force, view)
-            self._as_time_passes(judges[force], crowd.where(theirs), seen[theirs])
-        if not crowd.adopting():
-            until = np.full(len(crowd), SOON, np.int64)
-            silent = (due != TOUCHED) & (self.slab.rows["sequence"][crowd.rows] == crowd.r["sequence"])
-            for force, theirs in crowd.by_former():
-                self._look_ahead(judges[force], crowd, theirs & silent, seen, due, until)
-            self._review(crowd, now)
-            return until
-        crowd.refresh(self.slab)
+            judge = self._judge(force, view.valued(value_of(force[0])))
+            self._as_time_passes(judge, crowd.where(theirs), seen[theirs])
+        crowd.refresh()
         for force, theirs in crowd.by_new_model():
             there, judge = crowd.where(theirs), self._judge(force)
             self.journal.publish("model", self._at_once(judge, there, now[theirs], seen[theirs]))
-        crowd.refresh(self.slab)
+        crowd.refresh()
         for force, theirs in crowd.by_new_rules():
             there, judge = crowd.where(theirs), self._judge(force)
             flips = self._flips(judge, there, there.numbers(), now[theirs])
@@ -74,48 +128,46 @@ class AtTicks:
         self._review(crowd, now)
         return np.full(len(crowd), SOON, np.int64)
 
-    def _look_ahead(self, judge: Judge, crowd: Crowd, chosen: Bool, seen: F64, due: I64, until: I64) -> None:
-        """Put down until when time changes nothing for the chosen ones."""
-        if not chosen.any():
-            return
-        foresight, now = Foresight(judge, self.calendar), crowd.at(crowd.tick())
-        if 2 * chosen.sum() > len(crowd):  # what is known of everyone already saves more than it costs
-            np.copyto(until, foresight.until(crowd, now, seen, due), where=chosen)
-        else:
-            some = crowd.where(chosen)
-            until[chosen] = foresight.until(some, now[chosen], seen[chosen], due[chosen])
-
     def _review(self, crowd: Crowd, now: I64) -> None:
         """Count the customers, as they are by now, where the tick begins a day."""
-        tallies = [part.sweep.tally if part.sweep is not None else None for part in crowd.parts]
-        if any(tally is not None for tally in tallies):
-            crowd.refresh(self.slab)
-            for i, tally in enumerate(tallies):
-                if tally is not None:
-                    mine = crowd.owner == i
-                    r = crowd.where(mine).r
-                    inside = audiences_in(crowd.parts[i], r["audience_bits"])
-                    tally.add(View(r, now[mine], self.calendar), *inside)
+        for i, part in enumerate(crowd.parts):
+            if part.sweep is not None and part.sweep.tally is not None:
+                mine = np.flatnonzero(crowd.owner == i)
+                view = View(self.slab.rows, now[mine], self.calendar, None, crowd.rows[mine])
+                part.sweep.tally.add(view, in_force(part))
 
-    def _judge(self, force: Force, view: View | None = None) -> Judge:
-        sight = None if view is None else view.valued(value_of(force[0]))
+    def _judge(self, force: Force, sight: View | None = None) -> Judge:
         return Judge(*force, self.rules, self.calendar, sight)
 
-    def _learn(self, crowd: Crowd, now: I64, seen: F64) -> None:
+    def _learn(self, crowd: Crowd, view: View, seen: F64) -> None:
         """Learn those from whom nothing has been learnt on the day of the tick."""
         day = crowd.tick() // DAY_MS
-        teach = (crowd.r["learned_day"] < day) & eligible(crowd.r, self.rules.min_events)
+        told = {name: view.whole(name) for name in TOLD}
+        teach = (view.whole("learned_day") < day) & eligible(told, self.rules.min_events)
         if not teach.any():
             return
         self.slab.rows["learned_day"][crowd.rows[teach]] = day[teach]
-        crowd.r["learned_day"][teach] = day[teach]
+        if "r" in crowd.__dict__:
+            crowd.r["learned_day"][teach] = day[teach]
+        buyers = teach & (view.whole("orders") > 0)
         for i, part in enumerate(crowd.parts):
             mine = teach & (crowd.owner == i)
-            pupils = crowd.where(mine)
-            part.accumulator.learn(seen[mine])
-            keys = self.slab.keys(pupils.rows.tolist())
-            show(part.accumulator, keys, pupils.r, now[mine], self.rules.erasure_key)
-            part.hot.append(pupils.rows)
+            if mine.any():
+                part.accumulator.learn(seen if mine.all() else seen[mine])
+                self._show(part, crowd.rows, view, np.flatnonzero(mine & buyers))
+                part.hot.append(crowd.rows[mine])
+
+    def _show(self, part: Partition, rows: NDArray[np.intp], view: View, at: NDArray[np.intp]) -> None:
+        """Show buyers who are being learnt for the sample of the population."""
+        hashes = self.slab.hashes[rows[at]]
+        fresh = np.flatnonzero(hashes == 0)
+        if len(fresh):
+            keys = self.slab.keys(rows[at[fresh]].tolist())
+            hashes[fresh] = keyed64_many(keys, self.rules.erasure_key)
+            self.slab.hashes[rows[at[fresh]]] = hashes[fresh]
+        admitted = part.accumulator.admits(hashes)
+        if admitted.any():
+            part.accumulator.sample(hashes[admitted], view.history().take(at[admitted]))
 
     # ---- since the tick before ------------------------------------------------------------------
     def _as_time_passes(self, judge: Judge, crowd: Crowd, seen: F64) -> None:
@@ -142,7 +194,7 @@ class AtTicks:
         low = np.minimum(everyone.since() // grid, everyone.tick() // grid - 1)  # the grid may have changed
         moving = judge.behaviour(model, everyone.r, everyone.at(everyone.tick()), seen).moves()
         place = np.flatnonzero(moving)
-        crowd = Crowd(everyone.parts, everyone.owner[place], everyone.rows[place], gather(everyone.r, place))
+        crowd = everyone.sorted(place)
         low = low[place]
         while len(crowd):
             high = crowd.tick() // grid
@@ -224,3 +276,10 @@ class AtTicks:
             before_at=np.where(before_at > 0, before_at, now),
             trigger=[None] * len(at),
         )
+
+
+def _wanted(parts: Sequence[Partition]) -> list[Feature]:
+    """Return the features by which customers of partitions are decided."""
+    rules = {id(part.rules): part.rules for part in parts if part.rules is not None}
+    names = {name for one in rules.values() for name in one.columns if name in BY_NAME}
+    return [*CLUSTERED, *(BY_NAME[name] for name in sorted(names))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ Force: TypeAlias = tuple[Model | None, Rules | None]
 """What is in force in a partition."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Crowd:
     """n customers of some partitions."""
 
@@ -27,8 +28,20 @@ class Crowd:
     owner: NDArray[np.intp]
     """(n,) index into `parts`."""
     rows: NDArray[np.intp]
-    r: NDArray[np.void]
-    """(n,) copies of the rows."""
+    slab: Slab
+    patient: bool = False
+    """The few of many whom something may change are not decided: that has a price of its own, they wait."""
+
+    @cached_property
+    def r(self) -> NDArray[np.void]:
+        """Return copies (n,) of the rows, as they were when this was first asked for."""
+        return gather(self.slab.rows, self.rows)
+
+    @cached_property
+    def last_seen(self) -> I64:
+        """Return the time of each one's newest event."""
+        last_seen: I64 = self.slab.rows["last_seen"][self.rows]
+        return last_seen
 
     def __len__(self) -> int:
         """Return the number of customers."""
@@ -44,12 +57,20 @@ class Crowd:
 
     def sorted(self, order: NDArray[np.intp]) -> Crowd:
         """Return the customers in another order, or some of them."""
-        return Crowd(self.parts, self.owner[order], self.rows[order], gather(self.r, order))
+        some = Crowd(self.parts, self.owner[order], self.rows[order], self.slab)
+        if "r" in self.__dict__:
+            some.r = gather(self.r, order)
+        return some
 
-    def refresh(self, slab: Slab) -> None:
-        """Take the rows as they are by now: who has changed has a greater sequence."""
-        if not np.array_equal(slab.rows["sequence"][self.rows], self.r["sequence"]):
-            self.r = gather(slab.rows, self.rows)
+    def changed(self) -> Bool:
+        """Return who has changed since their rows were copied: they have a greater sequence."""
+        changed: Bool = self.slab.rows["sequence"][self.rows] != self.r["sequence"]
+        return changed
+
+    def refresh(self) -> None:
+        """Take the rows as they are by now."""
+        if self.changed().any():
+            self.r = gather(self.slab.rows, self.rows)
 
     def numbers(self) -> I64:
         """Return the number of the behaviour segment that each holds."""
@@ -57,7 +78,7 @@ class Crowd:
 
     def at(self, time_ms: I64 | int) -> I64:
         """Return when each is decided: a decision's time never goes back."""
-        return np.maximum(self.r["last_seen"], time_ms)
+        return np.maximum(self.last_seen, time_ms)
 
     def owners(self, at: NDArray[np.intp]) -> list[Partition]:
         """Return the partition of the customers at these places."""
@@ -156,4 +177,4 @@ def crowd_of(parts: Sequence[Partition], rows: Sequence[NDArray[np.intp]], slab:
     """Return customers as a crowd, from the rows of each partition."""
     owner = np.repeat(np.arange(len(parts)), [len(theirs) for theirs in rows])
     everyone = np.concatenate(rows) if rows else np.empty(0, np.intp)
-    return Crowd(parts, owner, everyone, gather(slab.rows, everyone))
+    return Crowd(parts, owner, everyone, slab)

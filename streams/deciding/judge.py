@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +20,8 @@ from streams.rules import EngineRules
 
 Rows = NDArray[np.void]
 NEVER = np.iinfo(np.int64).max
+TOLD = ("orders", "views", "clicks", "behaviour")
+"""Fields that `eligible` asks for."""
 
 
 @dataclass(slots=True)
@@ -90,7 +93,7 @@ class Judge:
         new, _ = settle(model, distances, rules.margin, old, stayed_ms, rules.min_stay_ms)
         return Verdict(seen, distances, old, np.where(self.eligible(r), new, old))
 
-    def eligible(self, r: Rows) -> Bool:
+    def eligible(self, r: Rows | Mapping[str, I64]) -> Bool:
         """Return who has told enough to be put into a behaviour segment; (n,)."""
         return eligible(r, self.engine_rules.min_events)
 
@@ -135,8 +138,8 @@ class Judge:
         return np.where(numbers > 0, self.model.confidence(distances, numbers), np.nan)
 
 
-def eligible(r: Rows, min_events: int) -> Bool:
-    """Return who has told enough to be put into a behaviour segment; (n,)."""
+def eligible(r: Rows | Mapping[str, I64], min_events: int) -> Bool:
+    """Return who has told enough to be put into a behaviour segment; (n,), from rows or from columns."""
     told = r["views"].astype(np.int64) + r["clicks"] + r["orders"]
     return (r["orders"] > 0) | (told >= min_events) | (r["behaviour"] > 0)
 

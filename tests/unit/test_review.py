@@ -38,9 +38,9 @@ def test_of_many_names_the_most_frequent_are_kept() -> None:
     names = Names()
     for i in range(40):
         names.code("category", f"c{i:02}")
-    tally = Tally()
-    tally.add(rows(40))
-    tally.add(rows(3))
+    tally = Tally(AUDIENCE)
+    tally.add(rows(40), 0)
+    tally.add(rows(3), 0)
     kept = {name: n for name, n in tally.review(names).of(2).items() if name.startswith("category:")}
 
     assert len(kept) == FAVOURITES
@@ -50,16 +50,17 @@ def test_of_many_names_the_most_frequent_are_kept() -> None:
 
 def test_any_portions_give_the_same_review() -> None:
     """One customer at a time, all at once; in groups beside."""
-    names, groups = Names(), np.array([AUDIENCE, AUDIENCE + 3])
+    names = Names()
     for i in range(40):
         names.code("category", f"c{i:02}")
     everyone, inside = rows(40), np.arange(80).reshape(40, 2) % 3 > 0
-    whole, parts = Tally(), Tally()
+    everyone.r["audience_bits"] = inside @ [1, 8]
+    whole, parts = Tally(AUDIENCE), Tally(AUDIENCE)
     for _ in range(3):
-        whole.add(everyone, groups, inside)
+        whole.add(everyone, 9)
         for i in range(40):
             one = View(everyone.r[i : i + 1], everyone.now[i : i + 1], Calendar.utc())
-            parts.add(one, groups, inside[i : i + 1])
+            parts.add(one, 9)
 
     assert whole.review(names).to_bytes() == parts.review(names).to_bytes()
     assert whole.review(names).of(AUDIENCE)["customers"] == 3 * inside[:, 0].sum()
@@ -68,8 +69,8 @@ def test_any_portions_give_the_same_review() -> None:
 
 def test_nobody_gives_nothing() -> None:
     """An empty partition has an empty review."""
-    tally = Tally()
-    tally.add(rows(0))
+    tally = Tally(AUDIENCE)
+    tally.add(rows(0), 0)
 
     assert not tally.review(Names())
 
