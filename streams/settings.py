@@ -177,7 +177,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=1,
             le=100_000,
         ),
-    ] = 4000
+    ] = 8000
     transaction_timeout_ms: Annotated[
         int,
         _meta(
