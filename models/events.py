@@ -9,6 +9,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from models.packed import Packed
+
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
 I32 = NDArray[np.int32]
@@ -115,7 +117,7 @@ class Events:
     source: I64
     """Index of the record in the raw batch that the event came from."""
     partition: I32
-    key: list[bytes]
+    key: Packed
     """customer_id as UTF-8, equal to the record's key."""
     kind: U8
     time: I64

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from models import audiences, clusterer, features, profiles, steadiness
+from models import audiences, clusterer, features, packed, profiles, steadiness
 from models.calendar import Calendar
 from models.features import tally
 from streams import coding
 from streams.codec import ulid
 from streams.codec.events import Decoder, InputRules
 from streams.row_cache import RowCache
-from streams.transport import record_batch
+from streams.transport import alignment, fetch, record_batch
 
 
 def compile_kernels() -> None:
@@ -17,6 +17,7 @@ def compile_kernels() -> None:
     profiles.prepare(profiles.Slab(1).rows, Calendar.utc())
     clusterer.prepare()
     coding.prepare()
+    packed.prepare()
     RowCache()
     ulid.prepare()
     features.prepare()
@@ -24,6 +25,8 @@ def compile_kernels() -> None:
     audiences.prepare()
     steadiness.prepare()
     Decoder(InputRules(1, "murmur2", "EUR", {}, check_future=True))
+    fetch.prepare()
+    alignment.prepare()
     record_batch.prepare()
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models import clusterer, profiles
+from models import clusterer, packed, profiles
 from models.calendar import Calendar
 from models.clusterer import Accumulator
 from models.events import I64, Events, Kind
@@ -68,6 +68,7 @@ class Engine:
         profiles.prepare(self.slab.rows, self.calendar)
         clusterer.prepare()
         coding.prepare()
+        packed.prepare()
         self.stages = StageClock(self.observer.stage)
         self.decider = Decider(self.slab, self.rules, self.calendar, self.observer, self.stages)
         self.sweeper = Sweeper(self.slab, self.decider, self.observer)
@@ -174,14 +175,14 @@ class Engine:
             self.partitioner_check.observe(raw)
         decoded = self.decoder.decode(raw, now_ms)
         for letter in decoded.dead:
-            part = self.parts[raw.partition[letter.index]]
+            part = self.parts[int(raw.partition[letter.index])]
             part.dead_letters.append(encode_dead_letter(raw, letter))
-            topic = raw.topic[letter.index]
+            topic = int(raw.topic[letter.index])
             part.ledger.add(Entry.DEAD, topic)
             self.observer.dead_letter(INPUT_TOPICS[topic], letter.reason.value, letter.detail)
         self.unusable.observe(raw, decoded.dead)
         deliver(self.parts, raw, now_ms)
-        usable = np.bincount(raw.column("topic")[decoded.events.source], minlength=len(INPUT_TOPICS)).tolist()
+        usable = np.bincount(raw.topic[decoded.events.source], minlength=len(INPUT_TOPICS)).tolist()
         self.observer.records(usable, decoded.unknown_fields)
         if len(decoded.events):
             names = {number: part.names for number, part in self.parts.items()}
@@ -191,13 +192,10 @@ class Engine:
 
     def _fresh(self, raw: RawBatch) -> RawBatch:
         """Leave out records that the restored state holds: a crash came before their offsets."""
-        known = {
-            (number, topic): position
-            for number, part in self.parts.items()
-            for topic, position in enumerate(part.positions)
-        }
-        places = zip(raw.partition, raw.topic, raw.offset, strict=True)
-        fresh = [i for i, (number, topic, offset) in enumerate(places) if offset >= known[number, topic]]
+        known = np.zeros((max(self.parts) + 1, len(INPUT_TOPICS)), np.int64)
+        for number, part in self.parts.items():
+            known[number] = part.positions
+        fresh = np.flatnonzero(raw.offset >= known[raw.partition, raw.topic])
         return raw if len(fresh) == len(raw) else raw.take(fresh)
 
     def advance(self, partition: int, wall_ms: int) -> None:
@@ -283,8 +281,8 @@ class Engine:
             crossing: dict[int, list[Partition]] = {}
             for part, erase, at in then:
                 if erase is not None:
-                    entry = self.eraser.erase(part, events.key[at], int(events.time[at]))
-                    part.ledger.add(entry, raw.topic[events.source[at]])
+                    entry = self.eraser.erase(part, events.key[at] or b"", int(events.time[at]))
+                    part.ledger.add(entry, int(raw.topic[events.source[at]]))
                     continue
                 part.stream_ms = max(part.stream_ms, min(int(events.time[at]), wall_ms))
                 crossing.setdefault(self._tick_of(part.stream_ms, wall_ms), []).append(part)
@@ -322,7 +320,7 @@ class Engine:
         updated = update(self.slab.rows, rows, cols)
         self.sweeper.touched(rows)
         partition = events.partition[chosen]
-        topics = raw.column("topic")[events.source[chosen]]
+        topics = raw.topic[events.source[chosen]]
         cold = (cols.kind >= Kind.PURCHASE) | (cols.country > 0) | (cols.interest[:, 1] > cols.interest[:, 0])
         for number in np.unique(partition).tolist():
             part, mine = self.parts[number], partition == number

@@ -42,7 +42,7 @@ class Index:
             chosen: (n,) index of the events that are due, ascending.
         """
         partition = events.partition[chosen]
-        keys = events.key if len(chosen) == len(events) else [events.key[i] for i in chosen.tolist()]
+        keys = events.key if len(chosen) == len(events) else events.key.take(chosen)
         held = [parts[number] for number in np.unique(partition).tolist()]
         owner = np.zeros(max(parts) + 1, np.int64)
         owner[[part.number for part in held]] = [0 if part.erased else part.generation for part in held]
@@ -51,12 +51,12 @@ class Index:
         new = np.flatnonzero(rows == NOT_HERE)
         for part in held:
             mine = new[partition[new] == part.number]
-            asked = [keys[i] for i in mine.tolist()]
+            asked = keys.take(mine).filled()
             if part.erased:
                 rows[mine] = self._unerased(part, asked, raw, events, chosen[mine])
             else:
                 rows[mine] = [self._made(part, key) for key in asked]
-        self.cache.keep([keys[i] for i in new.tolist()], owners[new], rows[new])
+        self.cache.keep(keys.take(new), owners[new], rows[new])
         kept = np.flatnonzero(rows != _ERASED)
         return (chosen, rows) if len(kept) == len(rows) else (chosen[kept], rows[kept])
 
@@ -81,7 +81,7 @@ class Index:
         for i, key in zip(chosen.tolist(), keys, strict=True):
             marker = part.erased.get(erased_hash(key, self.erasure_key))
             if marker is not None and events.time[i] <= marker[0]:
-                part.ledger.add(Entry.ERASED, raw.topic[events.source[i]])
+                part.ledger.add(Entry.ERASED, int(raw.topic[events.source[i]]))
                 rows.append(_ERASED)
                 continue
             known = key in part.index

@@ -26,7 +26,7 @@ from streams.model_log import newest
 from streams.records import Record
 from streams.settings import Settings
 from streams.transport import protocol
-from streams.transport.alignment import Fetched
+from streams.transport.fetched import Fetched
 from streams.transport.life import Life, OutOfStepError, State
 from streams.transport.ownership import FENCED_GRACE_S, FLUSH_TIMEOUT_S
 from streams.transport.performer import PAUSE_S, ConsumerPort, follow
@@ -100,7 +100,7 @@ class Deltas:
     def __init__(self, life: MergeLife, epoch: int, start: int, got: Fetched) -> None:
         self.life, self.epoch = life, epoch
         self.start, self.end = start, got.end
-        self.offsets, self.values = got.offsets, got.values
+        self.offsets, self.values = got.column("offset"), got.texts("value")
 
 
 class MergePart:

@@ -142,4 +142,4 @@ async def _next(reader: AIOKafkaConsumer, topic: TopicPartition, timeout_s: floa
     if got is None:
         await fetch.wait_for_records(reader, timeout_s)
         got = fetch.drain(reader, topic.__eq__).get(topic)
-    return [value for value in got.values if value is not None] if got is not None else []
+    return [value for value in got.texts("value") if value is not None] if got is not None else []

@@ -148,7 +148,7 @@ def deliver(parts: Mapping[int, Partition], raw: RawBatch, now_ms: int) -> None:
         raw: the records; those of a topic partition in order.
         now_ms: wall clock.
     """
-    place = raw.column("partition") * len(INPUT_TOPICS) + raw.column("topic")
+    place = raw.partition * len(INPUT_TOPICS) + raw.topic
     counts = np.bincount(place)
     last = np.zeros(len(counts), np.int64)
     last[place] = np.arange(len(place))  # the last of several stands
@@ -156,9 +156,9 @@ def deliver(parts: Mapping[int, Partition], raw: RawBatch, now_ms: int) -> None:
         number, topic = divmod(where, len(INPUT_TOPICS))
         part, count = parts[number], int(counts[where])
         part.ledger.add(Entry.DELIVERED, topic, count)
-        part.positions[topic] = raw.offset[last[where]] + 1
+        part.positions[topic] = int(raw.offset[last[where]]) + 1
         part.pending += count
         arrived_ms = (
-            raw.timestamp[last[where]] if topic != CUSTOMERS else now_ms
+            int(raw.timestamp[last[where]]) if topic != CUSTOMERS else now_ms
         )  # these keep times of their own
         part.anchor_ms = max(part.anchor_ms, min(arrived_ms, now_ms))

@@ -3,77 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from models.events import I64, U8
+from models.packed import Packed
 
 INPUT_TOPICS = ("clicks", "product-views", "purchases", "customers")
 """The four input topics; a record's topic is an index into this tuple."""
 CLICKS, VIEWS, PURCHASES, CUSTOMERS = range(4)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class RawBatch:
-    """n records, each partition number's in delivery order; every list has n entries.
+    """n records, each partition number's in delivery order; every column has n entries.
 
     Slices of several partitions and topics may lie in one batch.
     """
 
-    partition: list[int] = field(default_factory=list)
-    topic: list[int] = field(default_factory=list)
-    offset: list[int] = field(default_factory=list)
-    timestamp: list[int] = field(default_factory=list)
+    partition: I64
+    topic: I64
+    offset: I64
+    timestamp: I64
     """Kafka's record timestamp in epoch milliseconds (recorded files: the event's own time)."""
-    key: list[bytes | None] = field(default_factory=list)
-    value: list[bytes | None] = field(default_factory=list)
-    _columns: dict[str, I64] = field(default_factory=dict, init=False, repr=False, compare=False)
+    key: Packed
+    value: Packed
+
+    @classmethod
+    def joined(cls, batches: Sequence[RawBatch]) -> RawBatch:
+        """Return the records of all batches, at least one."""
+        return cls(
+            np.concatenate([batch.partition for batch in batches]),
+            np.concatenate([batch.topic for batch in batches]),
+            np.concatenate([batch.offset for batch in batches]),
+            np.concatenate([batch.timestamp for batch in batches]),
+            Packed.joined([batch.key for batch in batches]),
+            Packed.joined([batch.value for batch in batches]),
+        )
 
     def __len__(self) -> int:
         """Return the number of records."""
-        return len(self.key)
+        return len(self.topic)
 
-    def column(self, name: str) -> I64:
-        """Return `partition`, `topic`, `offset` or `timestamp` as an array (n,); not to be written to."""
-        found = self._columns.get(name)
-        if found is None or len(found) != len(self):
-            found = self._columns[name] = np.fromiter(getattr(self, name), np.int64, len(self))
-        return found
+    def take(self, at: NDArray[np.intp]) -> RawBatch:
+        """Return the records at these places as a batch of their own."""
+        return RawBatch(
+            self.partition[at],
+            self.topic[at],
+            self.offset[at],
+            self.timestamp[at],
+            self.key.take(at),
+            self.value.take(at),
+        )
+
+
+class RawList:
+    """Records that come one by one, for a batch of them."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[int, int, int, int, bytes | None, bytes | None]] = []
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self._rows)
 
     def append(
         self, partition: int, topic: int, offset: int, timestamp: int, key: bytes | None, value: bytes | None
     ) -> None:
         """Add one record."""
-        self.partition.append(partition)
-        self.topic.append(topic)
-        self.offset.append(offset)
-        self.timestamp.append(timestamp)
-        self.key.append(key)
-        self.value.append(value)
+        self._rows.append((partition, topic, offset, timestamp, key, value))
 
-    def part(self, start: int, stop: int) -> RawBatch:
-        """Return the records [start, stop) as a batch of their own."""
-        return RawBatch(
-            self.partition[start:stop],
-            self.topic[start:stop],
-            self.offset[start:stop],
-            self.timestamp[start:stop],
-            self.key[start:stop],
-            self.value[start:stop],
+    def batch(self) -> RawBatch:
+        """Return them as a batch."""
+        partition, topic, offset, timestamp = (
+            np.fromiter([row[field] for row in self._rows], np.int64, len(self)) for field in range(4)
         )
-
-    def take(self, index: list[int]) -> RawBatch:
-        """Return the records at these places as a batch of their own."""
-        return RawBatch(
-            [self.partition[i] for i in index],
-            [self.topic[i] for i in index],
-            [self.offset[i] for i in index],
-            [self.timestamp[i] for i in index],
-            [self.key[i] for i in index],
-            [self.value[i] for i in index],
-        )
+        key, value = Packed.of([row[4] for row in self._rows]), Packed.of([row[5] for row in self._rows])
+        return RawBatch(partition, topic, offset, timestamp, key, value)
 
 
 class Record(Struct, gc=False):

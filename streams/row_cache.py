@@ -6,14 +6,14 @@ other; here it is one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from models.compiled import compiled, kernel
 from models.events import I64
-from streams.codec.scan_types import Record, as_letters, joined
+from models.packed import Packed, as_letters
+from streams.codec.scan_types import Record
 
 NOT_HERE = -2
 """In the place of the row of a customer who is not here."""
@@ -33,19 +33,17 @@ class RowCache:
 
     def __init__(self) -> None:
         self._places = np.zeros(PLACES, PLACE)
-        nobody = np.zeros(0, np.int64)
-        self.keep([], nobody, nobody)  # has the kernels compiled or loaded
-        self.find([], nobody)
+        nobody, nothing = Packed.of([]), np.zeros(0, np.int64)
+        self.keep(nobody, nothing, nothing)  # has the kernels compiled or loaded
+        self.find(nobody, nothing)
 
-    def find(self, keys: Sequence[bytes], owners: I64) -> I64:
+    def find(self, keys: Packed, owners: I64) -> I64:
         """Return the row of each key as it was kept for this owner, NOT_HERE of others; owner 0 has none."""
-        letters, ends = joined(keys)
-        return find_rows(as_letters(letters), ends, owners, self._places)
+        return find_rows(as_letters(keys.letters), keys.ends, owners, self._places)
 
-    def keep(self, keys: Sequence[bytes], owners: I64, rows: I64) -> None:
+    def keep(self, keys: Packed, owners: I64, rows: I64) -> None:
         """Remember the row of each key; those of owner 0, and those below 0, are not kept."""
-        letters, ends = joined(keys)
-        keep_rows(as_letters(letters), ends, owners, rows, self._places)
+        keep_rows(as_letters(keys.letters), keys.ends, owners, rows, self._places)
 
 
 @kernel

@@ -6,10 +6,12 @@ import json
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
+
 from models.events import Events
 from streams.codec.events import Decoded, Decoder, InputRules
 from streams.codec.hashing import partition_for
-from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawBatch
+from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawBatch, RawList
 
 NOW_MS = 1_772_368_440_000
 """2026-03-01T12:34:00Z."""
@@ -41,14 +43,14 @@ def body(topic: int, number: int = 1, customer: str = CUSTOMER, **fields: Any) -
 
 
 def add(
-    raw: RawBatch,
+    raw: RawList,
     topic: int,
     value: dict[str, Any] | bytes | None,
     *,
     key: bytes | None = CUSTOMER.encode(),
     timestamp: int = NOW_MS,
     partition: int | None = None,
-) -> RawBatch:
+) -> RawList:
     """Append a record; its partition is the right one unless given."""
     if partition is None:
         partition = partition_for(key or b"", PARTITIONS, "murmur2")
@@ -63,14 +65,19 @@ def add(
     return raw
 
 
-def decode(raw: RawBatch, now_ms: int = NOW_MS, rules: InputRules = RULES) -> Decoded:
+def decode(raw: RawList, now_ms: int = NOW_MS, rules: InputRules = RULES) -> Decoded:
     """Return what a new decoder makes of a batch."""
-    return Decoder(rules).decode(raw, now_ms)
+    return Decoder(rules).decode(raw.batch(), now_ms)
+
+
+def part(raw: RawBatch, start: int, stop: int) -> RawBatch:
+    """Return the records [start, stop), as far as there are so many."""
+    return raw.take(np.arange(len(raw))[start:stop])
 
 
 def decode_one(topic: int, value: dict[str, Any] | bytes | None, **where: Any) -> Decoded:
     """Return what a new decoder makes of one record."""
-    return decode(add(RawBatch(), topic, value, **where))
+    return decode(add(RawList(), topic, value, **where))
 
 
 def refusal(decoded: Decoded) -> tuple[str, str | None]:
@@ -94,7 +101,7 @@ def rows(events: Events) -> list[tuple[Any, ...]]:
     )  # fmt: skip
     columns: list[list[Any]] = [column.tolist() for column in arrays]
     texts: list[list[Any]] = [
-        events.key,
+        events.key.tolist(),
         events.channel.tolist(),
         events.device.tolist(),
         events.country.tolist(),

@@ -20,7 +20,7 @@ from streams.codec.activation import is_definitions
 from streams.codec.hashing import partition_for
 from streams.engine import Engine
 from streams.outbox import BACKFILL, CHANGELOG
-from streams.records import RawBatch, Record
+from streams.records import RawList, Record
 from streams.replay import Replay
 from streams.settings import Settings
 from streams.shop.record import ShopRecord
@@ -137,14 +137,14 @@ class Driver:
 
     def feed(self, records: Sequence[ShopRecord]) -> Driver:
         """Process records as one chunk."""
-        raw = RawBatch()
+        raw = RawList()
         for r in records:
             place = (partition_for(r.key, SETTINGS.partitions, SETTINGS.partitioner), r.topic)
             offset = self._offsets[place] = self._offsets.get(place, -1) + 1
             raw.append(*place, offset, r.time_ms, r.key, r.value)
         self.clock.set(max([self.clock.now_ms(), *(r.time_ms for r in records)]))
         if records:
-            self.engine.process(raw)
+            self.engine.process(raw.batch())
         for _ in range(self.slices):
             self.engine.sweep(self.engine.parts)
         return self

@@ -13,8 +13,8 @@ from streams.clock import ManualClock
 from streams.records import INPUT_TOPICS, Record
 from streams.settings import Settings
 from streams.transport import performer as module
-from streams.transport.alignment import Fetched
 from streams.transport.chunk import Chunk
+from streams.transport.fetched import Fetched
 from streams.transport.ownership import Ownership
 from streams.transport.ports import EnginePort, NullObserver
 from tests.kafka.counting import CountingEngine
@@ -168,7 +168,7 @@ class World:
         start = part.aligner.end(0)
         offsets = list(range(start, start + count))
         part.aligner.add(
-            0, Fetched(start, start + count, offsets, [1] * count, [b"k"] * count, [b"v"] * count), 0
+            0, Fetched.of(start, start + count, offsets, [1] * count, [b"k"] * count, [b"v"] * count), 0
         )
         for topic in range(part.topics):
             part.aligner.heard(topic, part.aligner.end(topic), 0.0)

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from models.events import F64, I32, I64, U8, Action, Attributes, Bool, Events, Kind, Lines, Texts
+from models.packed import Packed
 from streams.codec.hashing import SessionHashes, hash64_many
 from streams.codec.orders import Orders
 from streams.codec.schemas import Click, Customer, CustomerAttributes, Event, Purchase, View
@@ -63,7 +64,7 @@ def to_events(accepted: Accepted, orders: Orders, sessions: SessionHashes) -> Ev
     columns = Events(
         source=accepted.source,
         partition=accepted.partition,
-        key=accepted.key,
+        key=Packed.of(accepted.key),
         kind=np.zeros(n, np.uint8),
         time=accepted.time,
         event_hash=hash64_many([event.event_id for event in events]),
@@ -211,9 +212,8 @@ def _joined(first: Any, second: Any, order: I64) -> Any:
     """Return two columns as one, in another order."""
     if isinstance(first, Texts):
         return Texts(_joined(first.numbers, second.numbers, order), first.names, second.others)
-    if isinstance(first, list):
-        both = first + second
-        return [both[i] for i in order.tolist()]
+    if isinstance(first, Packed):
+        return Packed.joined([first, second]).take(order)
     return np.concatenate([first, second])[order]
 
 

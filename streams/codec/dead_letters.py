@@ -41,12 +41,12 @@ def encode_dead_letter(raw: RawBatch, letter: DeadLetter) -> Record:
     raw_sha256 (of the whole value), schema_version.
     """
     i = letter.index
-    key, value = raw.key[i], raw.value[i]
+    key, value, partition = raw.key[i], raw.value[i], int(raw.partition[i])
     body = {
         "topic": INPUT_TOPICS[raw.topic[i]],
-        "partition": raw.partition[i],
-        "offset": raw.offset[i],
-        "timestamp": raw.timestamp[i],
+        "partition": partition,
+        "offset": int(raw.offset[i]),
+        "timestamp": int(raw.timestamp[i]),
         "reason": letter.reason.value,
         "field": letter.field,
         "detail": letter.detail[:MAX_DETAIL],
@@ -57,4 +57,4 @@ def encode_dead_letter(raw: RawBatch, letter: DeadLetter) -> Record:
         "schema_version": SCHEMA_VERSION,
     }
     short = key is not None and len(key) <= MAX_KEY_BYTES
-    return Record(DEAD_LETTERS, raw.partition[i], key if short else None, orjson.dumps(body))
+    return Record(DEAD_LETTERS, partition, key if short else None, orjson.dumps(body))

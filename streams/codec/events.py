@@ -95,7 +95,7 @@ class Decoder:
         if len(read.events) == len(raw):
             return Decoded(read.events, [], count_unknown_fields(raw, read.extended))
         others = np.flatnonzero(~read.ordinary)
-        rest, refused, looked_at = self._parse(raw.take(others.tolist()), now_ms)
+        rest, refused, looked_at = self._parse(raw.take(others), now_ms)
         rest.source = others[rest.source]
         read.extended[others] = looked_at
         dead = [DeadLetter(int(others[i]), *refused[i]) for i in sorted(refused)]
@@ -128,7 +128,7 @@ class Decoder:
             if key is None or fault is not None:
                 parsed.refused[i] = fault or _NO_KEY
                 continue
-            time = raw.timestamp[i]
+            time = int(raw.timestamp[i])
             late = time >= LAST_TIME_MS or (self._rules.check_future and time > now_ms + FUTURE_MS)
             if time < MIN_TIME_MS or late:
                 time = now_ms
@@ -145,10 +145,10 @@ class Decoder:
         if len(events) < n:
             source = source[np.fromiter([event is not None for event in parsed.events], np.bool_, n)]
         keys, wrong_keys = _keys(raw, events, source)
-        partition = raw.column("partition")[source].astype(np.int32)
+        partition = raw.partition[source].astype(np.int32)
         accepted = Accepted(
             events,
-            raw.column("topic")[source],
+            raw.topic[source],
             source,
             partition,
             keys,
@@ -197,7 +197,7 @@ class Decoder:
             lambda _: (ReasonCode.OUT_OF_RANGE, "occurred_at", "2149 or later"),
         )
         if self._rules.check_future and len(time) and int(time.max()) > now_ms + FUTURE_MS:
-            arrived: I64 = raw.column("timestamp")[accepted.source]
+            arrived: I64 = raw.timestamp[accepted.source]
             latest = np.maximum(arrived, now_ms) + FUTURE_MS
             refuse(
                 time > latest,
@@ -244,7 +244,7 @@ def _key_fault(key: bytes | None) -> Refusal | None:
 def _keys(raw: RawBatch, events: list[Event], source: I64) -> tuple[list[bytes], dict[int, Refusal]]:
     """Return the customer of each event as bytes, and what is wrong with some keys, by index."""
     keys = [event.customer_id.encode() for event in events]
-    given = raw.key if len(keys) == len(raw) else [raw.key[i] for i in source.tolist()]
+    given = raw.key.take(source).tolist()
     if keys == given and max(map(len, keys), default=0) <= MAX_KEY_BYTES:
         return keys, {}
     wrong: dict[int, Refusal] = {}

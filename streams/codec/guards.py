@@ -103,11 +103,10 @@ class PartitionerCheck:
         """
         for topic in list(self._total):
             room = WINDOW - self._total[topic]
-            at = [i for i, t in enumerate(raw.topic) if t == topic and raw.key[i]][:room]
-            if not at:
+            at = np.flatnonzero((raw.topic == topic) & (raw.key.sizes() > 0))[:room]
+            if not len(at):
                 continue
-            keys = [raw.key[i] or b"" for i in at]
-            partition = np.array([raw.partition[i] for i in at])
+            keys, partition = raw.key.take(at).filled(), raw.partition[at]
             for name in PARTITIONERS:
                 fitting = partitions_for(keys, self._partitions, name) == partition
                 self._fits[topic][name] += int(np.count_nonzero(fitting))
@@ -136,7 +135,7 @@ class PartitionerCheck:
 
 def _places(raw: RawBatch) -> I64:
     """Return a number for the topic partition of each record."""
-    return raw.column("partition") * len(INPUT_TOPICS) + raw.column("topic")
+    return raw.partition * len(INPUT_TOPICS) + raw.topic
 
 
 def _ranks(groups: I64) -> I64:

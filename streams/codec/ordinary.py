@@ -12,16 +12,17 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from models.events import F64, I32, I64, U8, Bool, Events, Kind, Lines, Texts
+from models.packed import as_letters
 from streams.codec import scan
 from streams.codec.columns import action_of, in_thousandths
 from streams.codec.hash_kernels import are_keys, hash64_spans, murmur2_each
 from streams.codec.hashing import MURMUR2, partition_for, partitions_for
 from streams.codec.orders import Amounts, add_up
 from streams.codec.scan_terms import NAMES, NUMBERS, TEXTS, schema_terms
-from streams.codec.scan_types import LINE, RECORD, Records, as_letters, joined
+from streams.codec.scan_types import LINE, RECORD, Records
 from streams.codec.time_kernel import time_spans
 from streams.codec.vocabulary import FULL, Vocabulary
-from streams.records import PURCHASES, VIEWS, RawBatch
+from streams.records import PURCHASES, VIEWS, RawBatch, RawList
 
 LINES_A_RECORD = 2
 """Chunks whose orders have more lines, taken over all records, leave further orders to the parser."""
@@ -91,11 +92,11 @@ class Reader:
 
     def _sample(self, n: int) -> RawBatch:
         """Return n ordinary records."""
-        raw, place = RawBatch(), partition_for(b"a", self._partitions, self._partitioner)
+        raw, place = RawList(), partition_for(b"a", self._partitions, self._partitioner)
         for i in range(n):
             value = b'{"event_id":"a","customer_id":"a","occurred_at":"2026-01-01T00:00:00Z"}'
             raw.append(place, VIEWS, i, 0, b"a", value)
-        return raw
+        return raw.batch()
 
     def _mark(self, name: str | None) -> int:
         """Return what a name means as an action, as the kind of an order, as its currency."""
@@ -123,7 +124,7 @@ class Reader:
         ordinary &= self._right_keys(raw, found)
         time = _times(found)
         ordinary &= (time >= earliest_ms) & (time <= latest_ms)
-        orders = _orders(found, raw.column("topic"))
+        orders = _orders(found, raw.topic)
         ordinary[orders.at[orders.refused]] = False
         at = np.flatnonzero(ordinary)
         extended: Bool = found.records["status"] == scan.EXTENDED
@@ -132,12 +133,12 @@ class Reader:
     def _scan(self, raw: RawBatch) -> _Scanned | None:
         """Have the kernels read the values."""
         n = len(raw)
-        buffer, ends = joined(raw.value)
+        buffer, ends = raw.value.letters, raw.value.ends
         if len(buffer) > _MOST_BYTES:
             return None
         records = np.empty(n, RECORD)
         lines = np.empty(LINES_A_RECORD * n + LEAST_LINES, LINE)
-        used = scan.scan(as_letters(buffer), ends, raw.column("topic"), self._terms, records, lines)
+        used = scan.scan(as_letters(buffer), ends, raw.topic, self._terms, records, lines)
         self._vocabulary.make_room()
         names = self._vocabulary.numbers(buffer, records["spans"][:, :NAMES])
         line_names = self._vocabulary.numbers(buffer, lines[:used]["spans"])
@@ -145,12 +146,12 @@ class Reader:
 
     def _right_keys(self, raw: RawBatch, found: _Scanned) -> Bool:
         """Return whose key is the customer and belongs to the partition that the record is in."""
-        keys, ends = joined(raw.key)
+        keys, ends = raw.key.letters, raw.key.ends
         if self._partitioner == MURMUR2:
             partition = (murmur2_each(keys, ends) & 0x7FFFFFFF) % self._partitions
         else:
-            partition = partitions_for([key or b"" for key in raw.key], self._partitions, self._partitioner)
-        right: Bool = partition == raw.column("partition")
+            partition = partitions_for(raw.key.filled(), self._partitions, self._partitioner)
+        right: Bool = partition == raw.partition
         return right & are_keys(found.buffer, found.spans("customer_id"), keys, ends)
 
     def _events(self, raw: RawBatch, found: _Scanned, at: I64, time: I64, orders: _Orders) -> Events:
@@ -166,14 +167,14 @@ class Reader:
         def given(field: str) -> Bool:
             return rows(found.spans(field))[:, 1] > 0
 
-        kind = _KINDS[rows(raw.column("topic"))]
+        kind = _KINDS[rows(raw.topic)]
         kind[marks[names[:, _TEXT["kind"]]] & _REFUND != 0] = Kind.REFUND
         money, discount, items = np.zeros((3, len(raw)), np.int64)
         money[orders.at], discount[orders.at], items[orders.at] = orders.amounts[:3]
         return Events(
             source=at,
-            partition=rows(raw.column("partition")).astype(np.int32),
-            key=[key or b"" for key in raw.key] if everything else [raw.key[i] or b"" for i in at.tolist()],
+            partition=rows(raw.partition).astype(np.int32),
+            key=raw.key if everything else raw.key.take(at),
             kind=kind,
             time=rows(time),
             event_hash=hash64_spans(found.buffer, rows(found.spans("event_id"))),

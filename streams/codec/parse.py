@@ -58,21 +58,20 @@ def parse_values(raw: RawBatch) -> Parsed:
     refused: dict[int, Refusal] = {}
     erased: list[int] = []
     append = parsed.append
-    parsers = _PARSERS
-    for topic, value in zip(raw.topic, raw.value, strict=True):
+    parsers, values = _PARSERS, raw.value.tolist()
+    for topic, value in zip(raw.topic.tolist(), values, strict=True):
         try:
-            append(parsers[topic](value))  # type: ignore[arg-type] # None raises TypeError
+            append(parsers[topic](value))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError) as error:
             if value is None and topic == CUSTOMERS:
                 erased.append(len(parsed))
             else:
                 refused[len(parsed)] = _refusal(value, error)
             append(None)
-    if max(map(len, filter(None, raw.value)), default=0) > MAX_VALUE_BYTES:
-        for i, value in enumerate(raw.value):
-            if value is not None and len(value) > MAX_VALUE_BYTES:
-                parsed[i] = None
-                refused[i] = (ReasonCode.TOO_LARGE, None, f"{len(value)} bytes, at most {MAX_VALUE_BYTES}")
+    sizes = raw.value.sizes()
+    for i in np.flatnonzero(sizes > MAX_VALUE_BYTES).tolist():
+        parsed[i] = None
+        refused[i] = (ReasonCode.TOO_LARGE, None, f"{sizes[i]} bytes, at most {MAX_VALUE_BYTES}")
     return Parsed(parsed, refused, erased)
 
 
@@ -117,7 +116,7 @@ def count_unknown_fields(raw: RawBatch, looked_at: Bool) -> int:
     n = len(looked_at)
     step = max(1, n // _SAMPLE)
     sample = (np.flatnonzero(looked_at[::step]) * step).tolist()
-    found = sum(_unknown_fields(raw.topic[i], raw.value[i] or b"") for i in sample)
+    found = sum(_unknown_fields(int(raw.topic[i]), raw.value[i] or b"") for i in sample)
     return round(found * n / len(range(0, n, step))) if found else 0
 
 

@@ -21,9 +21,10 @@ from msgspec.inspect import (
 )
 from numpy.typing import NDArray
 
+from models.packed import MARGIN
 from streams.codec import scan
 from streams.codec.parse import MAX_VALUE_BYTES
-from streams.codec.scan_types import MARGIN, TERMS
+from streams.codec.scan_types import TERMS
 from streams.codec.schemas import MAX_LINES, MAX_TEXT, SCHEMAS, Line
 from streams.records import CLICKS, PURCHASES, VIEWS
 

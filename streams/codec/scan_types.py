@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import numpy as np
-
-from models.events import I64, U8
 
 Record: TypeAlias = Any
 Records: TypeAlias = Any
 
 FIELDS = 32
 """Room for so many fields; all schemas together have fewer."""
-MARGIN = 16
-"""A field's name has at most so many bytes: what is behind a text is read along, and disregarded."""
 TERMS = np.dtype(
     [
         ("names", "<u8", (FIELDS, 2)),
@@ -63,27 +58,3 @@ absent or null; lines: number of order lines; status: OTHER, ORDINARY or EXTENDE
 """
 LINE = np.dtype([("spans", "<i4", (2, 2)), ("numbers", "<f8", (3,))], align=True)
 """An order line, in the same way."""
-LETTERS = np.dtype([("letters", "u1", (MARGIN,))])
-"""Bytes that go on behind what it says: kernels do not look at bounds."""
-
-
-def as_letters(buffer: U8) -> Records:
-    """Return a buffer of at least MARGIN bytes as LETTERS, (1,), the letters going on to the buffer's end.
-
-    numba counts references to arrays, one by one at each call of a function, and not to records: a kernel of
-    many small functions is four times as fast with it.
-    """
-    found: Records = buffer[:MARGIN].view(LETTERS)
-    return found
-
-
-def joined(texts: Sequence[bytes | None]) -> tuple[U8, I64]:
-    """Return texts one behind the other, a null as an empty one, with a margin, and where each ends."""
-    full = cast("Sequence[bytes]", texts)
-    try:
-        letters = b"".join((*full, bytes(MARGIN)))
-    except TypeError:  # looking for nulls first takes longer than all the rest
-        full = [text or b"" for text in texts]
-        letters = b"".join((*full, bytes(MARGIN)))
-    ends = np.cumsum(np.fromiter(map(len, full), np.int64, len(full)))
-    return np.frombuffer(letters, np.uint8), ends

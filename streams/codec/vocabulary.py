@@ -9,7 +9,8 @@ import numpy as np
 
 from models.compiled import compiled, kernel
 from models.events import I32, U8
-from streams.codec.scan_types import Record, as_letters
+from models.packed import as_letters
+from streams.codec.scan_types import Record
 
 FULL = -1
 """In the place of the number of a name that there was no room for."""

@@ -54,7 +54,8 @@ class Applied:
     def _trigger(self, at: int) -> Trigger:
         raw = self.raw
         event_id = _decode_id(raw.value[at] or b"{}").event_id
-        return Trigger(INPUT_TOPICS[raw.topic[at]], raw.partition[at], raw.offset[at], event_id)
+        topic = INPUT_TOPICS[raw.topic[at]]
+        return Trigger(topic, int(raw.partition[at]), int(raw.offset[at]), event_id)
 
 
 class _EventId(msgspec.Struct):

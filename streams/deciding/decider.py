@@ -153,7 +153,7 @@ class Decider:
             mine = by_event[applied.partition[by_event] == number]
             accumulator = seen.parts[number].accumulator
             accumulator.learn(seen.vectors[mine])
-            keys = [applied.events.key[i] for i in applied.chosen[mine].tolist()]
+            keys = applied.events.key.take(applied.chosen[mine]).filled()
             show(accumulator, keys, gather(updated.after, mine), seen.now[mine], self.rules.erasure_key)
 
     def _behaviour(self, seen: Seen, model: Model, groups: Groups, held: I64) -> tuple[BehaviourMoves, I64]:

@@ -14,7 +14,7 @@ from streams.codec.hashing import partition_for
 from streams.engine import Engine
 from streams.merging import MODELS, Merging
 from streams.outbox import BACKFILL, CHANGES, DELTAS
-from streams.records import INPUT_TOPICS, RawBatch, Record
+from streams.records import INPUT_TOPICS, RawList, Record
 from streams.replay.sinks import Sink
 from streams.settings import Settings
 from streams.shop.record import ShopRecord
@@ -112,14 +112,14 @@ class Replay:
         Raises:
             LiveSegmentsError: the input is such that going on makes no sense.
         """
-        batch = RawBatch()
+        batch = RawList()
         newest = 0
         partitions: dict[bytes, int] = {}
         for record in records:
             if record.time_ms > newest:
                 if newest and record.time_ms // self._sweep_ms > newest // self._sweep_ms:
                     self._process(batch, newest)
-                    batch = RawBatch()
+                    batch = RawList()
                     self._tick(record.time_ms // self._sweep_ms * self._sweep_ms)
                 newest = record.time_ms
                 self.report.first_event_ms = self.report.first_event_ms or newest
@@ -135,19 +135,20 @@ class Replay:
             batch.append(number, record.topic, offset, record.time_ms, key, record.value)
             if len(batch) >= self._chunk:
                 self._process(batch, newest)
-                batch = RawBatch()
+                batch = RawList()
         self._process(batch, newest)
         self._commit()
         self._finish(newest)
         return self.report
 
-    def _process(self, batch: RawBatch, now_ms: int) -> None:
+    def _process(self, batch: RawList, now_ms: int) -> None:
         if not len(batch):
             return
         self.clock.set(max(now_ms, self.clock.now_ms()))
-        for topic in batch.topic:
+        raw = batch.batch()
+        for topic in raw.topic.tolist():
             self.report.records[INPUT_TOPICS[topic]] += 1
-        self.engine.process(batch)
+        self.engine.process(raw)
 
     def _tick(self, tick_ms: int) -> None:
         self.clock.set(max(tick_ms, self.clock.now_ms()))

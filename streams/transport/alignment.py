@@ -10,31 +10,20 @@ yielded nothing for `STALL_S`, does not.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
 from math import inf
 
+import numpy as np
+
+from models.packed import MARGIN, Packed
 from streams.records import RawBatch
+from streams.transport.fetched import Fetched, Spans
+from streams.transport.record_kernels import lay_out, pack
 
 STALL_S = 1.0
 """A lagging topic without records holds the others back for at most this long."""
-CUT_AT = 4096
-"""Released records are cut off the front of a buffer when there are this many of them."""
-
-
-@dataclass(slots=True)
-class Fetched:
-    """Records of one topic partition as the consumer reports them: positions [start, end).
-
-    Offsets may have holes (compaction, transaction markers), the positions of successive pieces not.
-    """
-
-    start: int
-    end: int
-    offsets: list[int] = field(default_factory=list)
-    timestamps: list[int] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -53,7 +42,7 @@ class Slice:
 
 @dataclass(slots=True)
 class TopicBuffer:
-    """Records of one topic that are fetched and not released: [head:] of each column."""
+    """Records of one topic that are fetched and not released."""
 
     position: int
     """Everything before it is released."""
@@ -66,47 +55,61 @@ class TopicBuffer:
     behind: bool = True
     known: int | None = None
     """Where the topic ends at the broker, as it said last."""
-    head: int = 0
+    waiting: int = 0
+    """How many records wait."""
     floor: int = 0
     """Largest timestamp so far."""
-    running: list[int] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
-    timestamps: list[int] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        """Return how many records wait."""
-        return len(self.offsets) - self.head
+    pieces: deque[Spans] = field(default_factory=deque)
+    """The records, `running` being the largest timestamp up to each."""
 
     def add(self, got: Fetched, now_s: float) -> None:
         """Append a piece that starts at `end`."""
         self.end = got.end
-        if not got.offsets:
-            if not len(self):
+        records = got.spans.records
+        if not len(records):
+            if not self.waiting:
                 self.position = got.end
             return
         self.since = now_s
-        self.running += list(accumulate(got.timestamps, max, initial=self.floor))[1:]
-        self.floor = self.running[-1]
-        self.offsets += got.offsets
-        self.timestamps += got.timestamps
-        self.keys += got.keys
-        self.values += got.values
+        records["running"] = np.maximum(np.maximum.accumulate(records["timestamp"]), self.floor)
+        self.floor = int(records["running"][-1])
+        self.pieces.append(got.spans)
+        self.waiting += len(records)
 
     def drop(self, count: int, now_s: float) -> None:
         """Forget the next records: they are released."""
         if not count:
             return
-        self.head += count
-        self.offset = self.offsets[self.head - 1] + 1
+        self.waiting -= count
         self.since = now_s
-        all_gone = self.head == len(self.offsets)
-        self.position = self.end if all_gone else self.offsets[self.head]
-        if all_gone or self.head >= CUT_AT:
-            for column in (self.running, self.offsets, self.timestamps, self.keys, self.values):
-                del column[: self.head]
-            self.head = 0
+        while count:
+            piece = self.pieces.popleft()
+            gone = min(count, len(piece.records))
+            self.offset = int(piece.records["offset"][gone - 1]) + 1
+            if gone < len(piece.records):
+                self.pieces.appendleft(Spans(piece.letters, piece.records[gone:]))
+            count -= gone
+        self.position = int(self.pieces[0].records["offset"][0]) if self.pieces else self.end
+
+    def first(self, count: int) -> Iterator[Spans]:
+        """Yield the next records."""
+        for piece in self.pieces:
+            if count <= 0:
+                return
+            yield piece if len(piece.records) <= count else Spans(piece.letters, piece.records[:count])
+            count -= len(piece.records)
+
+    def upto(self, limit: int | None) -> int:
+        """Return how many records wait up to a timestamp, None for all."""
+        if limit is None or self.floor <= limit:
+            return self.waiting
+        count = 0
+        for piece in self.pieces:
+            running = piece.records["running"]
+            if running[-1] > limit:
+                return count + bisect_right(running, limit)  # `searchsorted` would copy the column
+            count += len(running)
+        return count
 
 
 class Aligner:
@@ -118,7 +121,7 @@ class Aligner:
 
     def waiting(self, topic: int) -> int:
         """Return how many records of a topic wait."""
-        return len(self._buffers[topic])
+        return self._buffers[topic].waiting
 
     def position(self, topic: int) -> int:
         """Return the position up to which the topic is released, holes included."""
@@ -141,7 +144,7 @@ class Aligner:
 
     def skip(self, topic: int, position: int) -> None:
         """Continue a topic at a later position: the broker no longer has the records between."""
-        self._buffers[topic].add(Fetched(position, position), self._buffers[topic].since)
+        self._buffers[topic].add(Fetched.of(position, position), self._buffers[topic].since)
 
     def heard(self, topic: int, end: int | None, now_s: float) -> None:
         """Learn where the topic ends at the broker (None: not known yet); before it the topic lags."""
@@ -154,75 +157,76 @@ class Aligner:
     def age_s(self, topic: int, now_ms: int) -> float:
         """Return the age of a topic's oldest waiting record in seconds, 0 when none waits."""
         buffer = self._buffers[topic]
-        return max(0, now_ms - buffer.timestamps[buffer.head]) / 1000 if len(buffer) else 0.0
+        if not buffer.waiting:
+            return 0.0
+        return max(0, now_ms - int(buffer.pieces[0].records["timestamp"][0])) / 1000
 
     def caught_up(self) -> bool:
         """Return whether no topic lags and no record waits."""
-        return not any(buffer.behind or len(buffer) for buffer in self._buffers)
+        return not any(buffer.behind or buffer.waiting for buffer in self._buffers)
 
     def backlog(self) -> float:
         """Return how many records wait, here or at the broker; infinite while that is not known."""
         return sum(
-            len(buffer) + (inf if buffer.known is None else max(0, buffer.known - buffer.end))
+            buffer.waiting + (inf if buffer.known is None else max(0, buffer.known - buffer.end))
             for buffer in self._buffers
         )
 
     def releasable(self, now_s: float) -> int:
         """Return how many records may leave now."""
-        return sum(stop - buffer.head for buffer, stop in zip(self._buffers, self._stops(now_s), strict=True))
+        limit = self._limit(now_s)
+        return sum(buffer.upto(limit) for buffer in self._buffers)
 
     def release(self, partition: int, most: int, now_s: float) -> Slice | None:
         """Return the next records, at most that many; None when there are none."""
-        spans = [
-            (topic, buffer, min(stop, buffer.head + most))
-            for topic, (buffer, stop) in enumerate(zip(self._buffers, self._stops(now_s), strict=True))
-            if stop > buffer.head
+        limit = self._limit(now_s)
+        pieces = [
+            (topic, piece)
+            for topic, buffer in enumerate(self._buffers)
+            for piece in buffer.first(min(most, buffer.upto(limit)))
         ]
-        if not spans:
+        if not pieces:
             return None
-        raw, running = _joined(partition, spans)
-        if len(spans) > 1:
-            order = sorted(range(len(raw)), key=running.__getitem__)[:most]
-            raw = _reordered(raw, order)
-        for topic, buffer, _ in spans:
-            buffer.drop(raw.topic.count(topic), now_s)
+        raw = _merged(partition, pieces, most)
+        counts = np.bincount(raw.topic, minlength=len(self._buffers)).tolist()
+        for buffer, count in zip(self._buffers, counts, strict=True):
+            buffer.drop(count, now_s)
         first, self._after = self._after, [buffer.position for buffer in self._buffers]
         return Slice(raw, first, self._after, [buffer.offset for buffer in self._buffers])
 
-    def _stops(self, now_s: float) -> list[int]:
-        """Return for each topic the index up to which its records may leave."""
+    def _limit(self, now_s: float) -> int | None:
+        """Return the timestamp up to which records may leave, None for all."""
         limit: int | None = None
         for buffer in self._buffers:
-            if not buffer.behind or (not len(buffer) and now_s - buffer.since >= STALL_S):
+            if not buffer.behind or (not buffer.waiting and now_s - buffer.since >= STALL_S):
                 continue
-            last = buffer.floor if len(buffer) else -1
+            last = buffer.floor if buffer.waiting else -1
             limit = last if limit is None else min(limit, last)
-        if limit is None:
-            return [len(buffer.offsets) for buffer in self._buffers]
-        return [bisect_right(buffer.running, limit, lo=buffer.head) for buffer in self._buffers]
+        return limit
 
 
-def _joined(partition: int, spans: list[tuple[int, TopicBuffer, int]]) -> tuple[RawBatch, list[int]]:
-    """Return the spans' records topic by topic, and their running timestamps."""
-    raw, running = RawBatch(), []
-    for topic, buffer, stop in spans:
-        cut = slice(buffer.head, stop)
-        raw.topic += [topic] * (stop - buffer.head)
-        raw.offset += buffer.offsets[cut]
-        raw.timestamp += buffer.timestamps[cut]
-        raw.key += buffer.keys[cut]
-        raw.value += buffer.values[cut]
-        running += buffer.running[cut]
-    raw.partition = [partition] * len(raw)
-    return raw, running
-
-
-def _reordered(raw: RawBatch, order: list[int]) -> RawBatch:
+def _merged(partition: int, pieces: list[tuple[int, Spans]], most: int) -> RawBatch:
+    """Return the first records by timestamp; of equal timestamps those of the first piece go first."""
+    sizes = [len(piece.records) for _, piece in pieces]
+    records = np.concatenate([piece.records for _, piece in pieces])
+    order = np.argsort(records["running"], kind="stable")[:most]
+    topic = np.repeat([topic for topic, _ in pieces], sizes)[order]
+    places, offsets, timestamps, key_ends, value_ends, null_keys, null_values = lay_out(records, order)
+    keys, values = (np.zeros(int(ends[-1]) + MARGIN, np.uint8) for ends in (key_ends, value_ends))
+    at = 0
+    for (_, piece), size in zip(pieces, sizes, strict=True):
+        pack(piece.letters, piece.records, places[at : at + size], keys, values)
+        at += size
     return RawBatch(
-        raw.partition[: len(order)],
-        [raw.topic[index] for index in order],
-        [raw.offset[index] for index in order],
-        [raw.timestamp[index] for index in order],
-        [raw.key[index] for index in order],
-        [raw.value[index] for index in order],
+        np.full(len(order), partition),
+        topic,
+        offsets,
+        timestamps,
+        Packed(keys, key_ends, null_keys),
+        Packed(values, value_ends, null_values),
     )
+
+
+def prepare() -> None:
+    """Have the kernels compiled or loaded: no event shall wait for them."""
+    _merged(0, [(0, Fetched.of(0, 1, [0], [0], [None], [None]).spans)], 1)

@@ -29,16 +29,8 @@ class Chunk:
 
     @staticmethod
     def raw(pieces: list[Piece]) -> RawBatch:
-        """Return the records of the pieces as one batch, which the caller may keep."""
-        raw = pieces[0][2].raw
-        for _, _, piece in pieces[1:]:
-            raw.partition += piece.raw.partition
-            raw.topic += piece.raw.topic
-            raw.offset += piece.raw.offset
-            raw.timestamp += piece.raw.timestamp
-            raw.key += piece.raw.key
-            raw.value += piece.raw.value
-        return raw
+        """Return the records of the pieces as one batch."""
+        return RawBatch.joined([piece.raw for _, _, piece in pieces])
 
 
 class ChunkSchema(faust.Schema):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.errors import InterlockError
-from streams.transport import fetch
-from streams.transport.alignment import Fetched
+from streams.transport import alignment, fetch
 from streams.transport.chunk import Chunk, Piece, message
+from streams.transport.fetched import Fetched
 from streams.transport.ownership import Ownership
 from streams.transport.pace import Pace
 from streams.transport.part import OutOfStepError, Part, State
@@ -71,6 +71,8 @@ class Collector:
     """Fills the partitions' buffers and cuts chunks off them."""
 
     def __init__(self, ownership: Ownership, merge_part: MergePart | None) -> None:
+        fetch.prepare()
+        alignment.prepare()
         self._ownership = ownership
         self._merge_part = merge_part
         self._stages = ownership.stages
@@ -99,7 +101,7 @@ class Collector:
             drained = fetch.drain(client, self._wanted)
             self._stages.lap("fetch")
         now_s = time.monotonic()
-        if any(got.offsets for got in drained.values()):
+        if any(len(got) for got in drained.values()):
             self._arrived_at_s = now_s
         fetch.be_patient(client, self._patience(now_s))
         await self.take_in(client, drained, now_s)
@@ -230,7 +232,7 @@ class Collector:
         self._last = sum(len(piece.raw) for _, _, piece in pieces)
         self._pace.delivered(self._last, now_s)
         first, _, piece = pieces[0]
-        topic = self._ownership.topic_partition(piece.raw.topic[0], first.number)
+        topic = self._ownership.topic_partition(int(piece.raw.topic[0]), first.number)
         return message(Chunk(pieces), topic.topic, topic.partition, generation, now_s)
 
     def _cut(self, ready: list[tuple[Part, int]], total: int, now_s: float) -> list[Piece]:

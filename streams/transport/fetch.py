@@ -1,7 +1,7 @@
 """Read fetched records as columns, straight from aiokafka's fetcher.
 
 aiokafka builds an object for each record, which is half the cost of a no-op worker. `drain` walks the
-record batches itself, and keeps no list of a batch's records: so many objects at once set off the garbage
+record batches itself, and has a kernel read their records: as many objects at once set off the garbage
 collector, which costs half as much again. It relies on the fetcher's insides, hence the pinned version;
 aborted transactions and markers are told apart as `PartitionRecords` does. It is synchronous: whoever calls
 it decides at that very moment which partitions may be drained, so no rebalance comes between.
@@ -12,13 +12,46 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+import numpy as np
+from aiokafka import AIOKafkaConsumer, TopicPartition, codec
+from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import CorruptRecordException
+from aiokafka.record.memory_records import MemoryRecords
 
-from streams.transport.alignment import Fetched
+from models.packed import MARGIN, as_letters
+from streams.transport.fetched import RECORD, Fetched, Spans
+from streams.transport.record_kernels import BATCH, CORRUPT, LEAST_BYTES, read_batches
+
+_HEADER = Struct(">qiibIhiqqqhii")
+"""Of a batch: base offset, length, epoch, magic, CRC, attributes, last offset, first and last timestamp,
+three numbers of its producer, count."""
+_FRAME = Struct(">qi")
+"""Base offset, and the length of what follows."""
+_MAGIC_AT, _MAGIC = 16, 2
+_CODEC, _APPENDED = 0x07, 0x08
+"""Attributes: the codec, and whether the broker's time of the batch is that of all its records."""
+_DECODERS: dict[int, Callable[[memoryview], bytes | memoryview]] = {
+    0: lambda data: data,
+    1: codec.gzip_decode,
+    2: codec.snappy_decode,
+    3: codec.lz4_decode,
+    4: codec.zstd_decode,
+}
+
+
+class KeptRecords(MemoryRecords):
+    """aiokafka's record batches, whose bytes are hidden, with their bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.data = data
+
+
+aiokafka_fetcher.MemoryRecords = KeptRecords
 
 
 async def wait_for_records(consumer: AIOKafkaConsumer, timeout_s: float) -> None:
@@ -69,7 +102,11 @@ class Answer:
 
     start: int
     end: int
+    data: bytes
+    """All batches as they came."""
     batches: list[Any]
+    places: list[int]
+    """Where each begins in the data."""
 
     def pairs(self) -> Iterator[tuple[list[bytes | None], list[bytes | None]]]:
         """Decode batch after batch; yields the keys and the values of each."""
@@ -114,31 +151,75 @@ def _answers(
 def _answer(tp: TopicPartition, part: Any) -> Answer:
     """Return a fetch answer's batches; control batches and aborted ones are holes."""
     start = position = part.next_fetch_offset
-    batches = []
-    while part._records.has_next():  # noqa: SLF001 - see the module
-        batch = part._records.next_batch()  # noqa: SLF001 - see the module
+    records, at = part._records, 0  # noqa: SLF001 - see the module
+    batches, places = [], []
+    while records.has_next():
+        batch = records.next_batch()
         if part._check_crcs and not batch.validate_crc():  # noqa: SLF001 - see the module
             raise CorruptRecordException(f"Invalid CRC - {tp}")
         if not _is_skipped(part, batch):
             batches.append(batch)
+            places.append(at)
         position = batch.next_offset
+        at += _FRAME.size + _FRAME.unpack_from(records.data, at)[1]
     part.next_fetch_offset = position
-    return Answer(start, position, batches)
+    return Answer(start, position, records.data, batches, places)
 
 
 def _columns(answer: Answer) -> Fetched:
-    """Return all records of a fetch answer."""
-    got = Fetched(answer.start, answer.end)
-    offsets, timestamps, keys, values = got.offsets, got.timestamps, got.keys, got.values
-    for batch in answer.batches:
-        whole = batch.base_offset >= answer.start
-        for record in batch:
-            if whole or record.offset >= answer.start:
-                offsets.append(record.offset)
-                timestamps.append(record.timestamp)
-                keys.append(record.key)
-                values.append(record.value)
-    return got
+    """Return all records of a fetch answer.
+
+    Raises:
+        CorruptRecordException: a batch is not what it says.
+    """
+    data = answer.data
+    if any(data[place + _MAGIC_AT] != _MAGIC for place in answer.places):
+        return _iterated(answer)
+    parts: list[bytes | memoryview] = []
+    batches = np.empty(len(answer.places), BATCH)
+    end = most = 0
+    for i, place in enumerate(answer.places):
+        batch, records = _uncompressed(data, place)
+        parts.append(records)
+        end += len(records)
+        batches[i] = end, *batch
+        most += min(max(batch[0], 0), len(records) // LEAST_BYTES)
+    parts.append(bytes(MARGIN))
+    letters, found = np.frombuffer(b"".join(parts), np.uint8), np.empty(most + 1, RECORD)
+    count = read_batches(as_letters(letters), batches, answer.start, found)
+    if count == CORRUPT:
+        raise CorruptRecordException(f"records from offset {answer.start} are not whole")
+    return Fetched(answer.start, answer.end, Spans(letters, found[:count]))
+
+
+def _uncompressed(data: bytes, place: int) -> tuple[tuple[int, int, int, bool], bytes | memoryview]:
+    """Return what BATCH says of the batch at a place, but its end, and its records."""
+    try:
+        offset, length, _, _, _, attributes, _, first, last, _, _, _, count = _HEADER.unpack_from(data, place)
+        records = memoryview(data)[place + _HEADER.size : place + _FRAME.size + length]
+        decoded = _DECODERS[attributes & _CODEC](records)
+    except Exception as error:  # each codec has errors of its own
+        raise CorruptRecordException(f"a batch cannot be read: {error!r}") from error
+    appended = bool(attributes & _APPENDED)
+    return (count, offset, last if appended else first, appended), decoded
+
+
+def _iterated(answer: Answer) -> Fetched:
+    """Return the same by way of aiokafka's own iteration, which knows the older formats."""
+    found = [record for batch in answer.batches for record in batch if record.offset >= answer.start]
+    return Fetched.of(
+        answer.start,
+        answer.end,
+        [record.offset for record in found],
+        [-1 if record.timestamp is None else record.timestamp for record in found],
+        [record.key for record in found],
+        [record.value for record in found],
+    )
+
+
+def prepare() -> None:
+    """Have the kernel compiled or loaded: no event shall wait for it."""
+    _columns(Answer(0, 0, b"", [], []))
 
 
 def _is_skipped(part: Any, batch: Any) -> bool:

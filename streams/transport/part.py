@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from streams.transport.alignment import Aligner, Fetched, Slice
+from streams.transport.alignment import Aligner, Slice
+from streams.transport.fetched import Fetched
 from streams.transport.life import Life, OutOfStepError, State
 from streams.transport.restore import Replica
 from streams.transport.transactions import Transactor

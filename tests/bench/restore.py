@@ -31,7 +31,7 @@ from streams.codec.hashing import partition_for
 from streams.codec.profile_rows import COLD_PREFIX, HOT_PREFIX, META_KEY
 from streams.engine import Engine
 from streams.outbox import CHANGELOG
-from streams.records import INPUT_TOPICS, RawBatch, Record
+from streams.records import INPUT_TOPICS, RawList, Record
 from streams.settings import Settings, load_settings
 from streams.shop.record import ShopRecord
 from streams.shop.simulation import simulate
@@ -64,12 +64,12 @@ def shop(settings: Settings, customers: int) -> tuple[Engine, int]:
     events = simulate(customers * EVENTS_EACH, customers, 1, end_ms - YEAR_MS, end_ms)
     offsets: dict[tuple[int, int], int] = {}
     for chunk in chunks(events):
-        raw = RawBatch()
+        raw = RawList()
         for r in chunk:
             place = partition_for(r.key, settings.partitions, settings.partitioner), r.topic
             offset = offsets[place] = offsets.get(place, -1) + 1
             raw.append(*place, offset, r.time_ms, r.key, r.value)
-        engine.process(raw)
+        engine.process(raw.batch())
     return engine, end_ms
 
 

@@ -28,7 +28,7 @@ from streams.coding import to_columns
 from streams.deciding.crowd import crowd_of
 from streams.deciding.judge import Judge
 from streams.engine import Engine
-from streams.records import INPUT_TOPICS, RawBatch, Record
+from streams.records import INPUT_TOPICS, RawBatch, RawList, Record
 from streams.segments_file import read_definitions, segments_file
 from streams.settings import Settings
 from streams.transport.fetch import Answer, _columns
@@ -46,7 +46,7 @@ SETTINGS = Settings(kafka_bootstrap="127.0.0.1:1", partitions=PARTITIONS, curren
 
 def chunk(seed: int, at_ms: int) -> RawBatch:
     """Return fetched events of skewed customers."""
-    rng, raw = random.Random(seed), RawBatch()
+    rng, raw = random.Random(seed), RawList()
     offsets: dict[tuple[int, int], int] = {}
     for i in range(CHUNK):
         name, kind = f"c{int(CUSTOMERS * rng.random() ** 2):07d}", rng.choice(KINDS)
@@ -54,7 +54,7 @@ def chunk(seed: int, at_ms: int) -> RawBatch:
         place = partition_for(name.encode(), PARTITIONS, "murmur2"), kind
         offset = offsets[place] = offsets.get(place, seed * CHUNK - 1) + 1
         raw.append(*place, offset, at_ms + i // 4, name.encode(), value)
-    return raw
+    return raw.batch()
 
 
 @dataclass(slots=True)
@@ -104,9 +104,9 @@ def test_fetch(benchmark: BenchmarkFixture, stand: Stand) -> None:
         builder.append(i, stand.now_ms, key, value, [])
     data = bytes(builder.build())
 
-    got = benchmark(lambda: _columns(Answer(0, CHUNK, [MemoryRecords(data).next_batch()])))
+    got = benchmark(lambda: _columns(Answer(0, CHUNK, data, [MemoryRecords(data).next_batch()], [0])))
 
-    assert got.values == stand.raw.value
+    assert got.texts("value") == stand.raw.value.tolist()
 
 
 def test_decode(benchmark: BenchmarkFixture, stand: Stand) -> None:
@@ -238,4 +238,8 @@ def fresh(benchmark: BenchmarkFixture, setup: Callable[[], None], work: Callable
 
 def test_every_topic_of_events_is_in_the_chunk(stand: Stand) -> None:
     """Else a stage would be timed on half of its work."""
-    assert {INPUT_TOPICS[topic] for topic in stand.raw.topic} == {"clicks", "product-views", "purchases"}
+    assert {INPUT_TOPICS[topic] for topic in stand.raw.topic.tolist()} == {
+        "clicks",
+        "product-views",
+        "purchases",
+    }

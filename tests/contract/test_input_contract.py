@@ -10,7 +10,7 @@ from models.events import Kind
 from streams.codec.events import InputRules
 from streams.codec.hashing import hash64, partition_for
 from streams.codec.schemas import SCHEMAS
-from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawBatch
+from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawList
 from tests.codec_samples import (
     CUSTOMER,
     NOW_MS,
@@ -30,7 +30,7 @@ MINUTE_MS = 60_000
 
 def test_events_keep_the_order_of_delivery() -> None:
     """Events of several topics come out in the order of the batch, each with its own columns."""
-    raw = RawBatch()
+    raw = RawList()
     for number, topic in enumerate([VIEWS, PURCHASES, CLICKS, CUSTOMERS, VIEWS, PURCHASES]):
         add(raw, topic, body(topic, number))
     events = decode(raw).events
@@ -68,7 +68,7 @@ def test_unknown_fields_are_ignored_and_counted(topic: int) -> None:
 
 def test_unknown_fields_of_large_chunks_are_estimated() -> None:
     """In a chunk of thousands the count of unknown fields comes from a sample."""
-    raw = RawBatch()
+    raw = RawList()
     for number in range(3000):
         add(raw, VIEWS, body(VIEWS, number, colour="red"))
 
@@ -165,7 +165,7 @@ def test_key_is_the_customer(topic: int, customer: str) -> None:
     """customer_id of 1-256 bytes equal to the key is accepted, and the events' key is its UTF-8."""
     decoded = decode_one(topic, body(topic, customer=customer), key=customer.encode())
 
-    assert decoded.events.key == [customer.encode()]
+    assert decoded.events.key.tolist() == [customer.encode()]
 
 
 @pytest.mark.parametrize("key", [b"c-2", b"C-1", b"c-1 ", b'"c-1"'])
@@ -190,7 +190,7 @@ def test_stray_partition(partitioner: str) -> None:
     rules = InputRules(PARTITIONS, partitioner, "EUR", {}, check_future=True)
     right = partition_for(CUSTOMER.encode(), PARTITIONS, partitioner)
     for partition in range(PARTITIONS):
-        decoded = decode(add(RawBatch(), VIEWS, body(VIEWS), partition=partition), rules=rules)
+        decoded = decode(add(RawList(), VIEWS, body(VIEWS), partition=partition), rules=rules)
 
         if partition == right:
             assert decoded.events.partition.tolist() == [right]
@@ -245,7 +245,7 @@ def test_before_1990_is_too_old(time: str | int) -> None:
 )
 def test_future(ahead_of_record_ms: int, ahead_of_clock_ms: int, *, accepted: bool) -> None:
     """In the future is what is more than 5 min after both the record's timestamp and the wall clock."""
-    raw = add(RawBatch(), VIEWS, body(VIEWS, occurred_at=NOW_MS), timestamp=NOW_MS - ahead_of_record_ms)
+    raw = add(RawList(), VIEWS, body(VIEWS, occurred_at=NOW_MS), timestamp=NOW_MS - ahead_of_record_ms)
     decoded = decode(raw, NOW_MS - ahead_of_clock_ms)
 
     if accepted:
@@ -257,6 +257,6 @@ def test_future(ahead_of_record_ms: int, ahead_of_clock_ms: int, *, accepted: bo
 def test_files_have_no_future() -> None:
     """Recorded files are not checked against the wall clock."""
     rules = InputRules(PARTITIONS, "murmur2", "EUR", {}, check_future=False)
-    raw = add(RawBatch(), VIEWS, body(VIEWS, occurred_at=NOW_MS), timestamp=0)
+    raw = add(RawList(), VIEWS, body(VIEWS, occurred_at=NOW_MS), timestamp=0)
 
     assert len(decode(raw, 0, rules).events) == 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.events import Action, Attributes, Kind
-from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawBatch
+from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawList
 from tests.codec_samples import (
     CUSTOMER,
     NOW_MS,
@@ -161,7 +161,7 @@ def test_currencies() -> None:
 
 def test_bad_purchases_leave_the_others_as_they_are() -> None:
     """A purchase that cannot be priced is refused alone; lines still point at their own events."""
-    raw = RawBatch()
+    raw = RawList()
     for number, currency in enumerate(["EUR", "XYZ", "GBP", "XYZ", "EUR"]):
         add(raw, VIEWS, body(VIEWS, 10 + number))
         add(raw, PURCHASES, body(PURCHASES, number, currency=currency))
@@ -226,7 +226,7 @@ def test_null_value_of_a_customer_is_an_erasure(timestamp: int, time: int) -> No
     events = decode_one(CUSTOMERS, None, timestamp=timestamp).events
 
     assert (events.kind.tolist(), events.time.tolist()) == ([Kind.ERASE], [time])
-    assert events.key == [CUSTOMER.encode()]
+    assert events.key.tolist() == [CUSTOMER.encode()]
     assert events.event_hash[0] != 0
 
 

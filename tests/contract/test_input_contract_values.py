@@ -8,7 +8,7 @@ import random
 import pytest
 
 from streams.codec.events import Decoder
-from streams.records import PURCHASES, VIEWS, RawBatch
+from streams.records import PURCHASES, VIEWS, RawList
 from tests.codec_samples import (
     CUSTOMER,
     NOW_MS,
@@ -18,6 +18,7 @@ from tests.codec_samples import (
     body,
     decode,
     decode_one,
+    part,
     refusal,
 )
 
@@ -57,7 +58,7 @@ def test_exactly_1_mib_is_accepted() -> None:
 def test_values_do_not_run_into_each_other() -> None:
     """Two values that would make two records only when joined are two dead letters."""
     good = json.dumps(body(VIEWS)).encode()
-    raw = RawBatch()
+    raw = RawList()
     for value in (good, good + b"," + good[:-1] + b',"x":"}', b'{","y":1}', b"1},{2", good):
         add(raw, VIEWS, value)
     decoded = decode(raw)
@@ -104,14 +105,14 @@ def test_10000_fuzzed_among_10000_good() -> None:
         (v, False, i % 4) for i, v in enumerate(bad)
     ]
     rng.shuffle(stream)
-    raw = RawBatch()
+    raw = RawList()
     for value, _, topic in stream:
         add(raw, topic, value)
     decoder = Decoder(RULES)
     accepted: list[int] = []
     dead: list[int] = []
     for start in range(0, len(raw), 1000):
-        decoded = decoder.decode(raw.part(start, start + 1000), NOW_MS)
+        decoded = decoder.decode(part(raw.batch(), start, start + 1000), NOW_MS)
         accepted += (decoded.events.source + start).tolist()
         dead += [letter.index + start for letter in decoded.dead if letter.reason.meaning]
 
@@ -121,6 +122,6 @@ def test_10000_fuzzed_among_10000_good() -> None:
 
 def test_empty_batch() -> None:
     """Nothing in, nothing out."""
-    decoded = decode(RawBatch())
+    decoded = decode(RawList())
 
     assert (len(decoded.events), decoded.dead, decoded.unknown_fields) == (0, [], 0)

@@ -16,7 +16,7 @@ from streams.codec.changes import FIXED_PROPERTIES, MAX_VALUE_BYTES
 from streams.codec.dead_letters import DeadLetter, encode_dead_letter
 from streams.codec.output_examples import change_records, definition_records, membership_records
 from streams.codec.reason_codes import ReasonCode
-from streams.records import RawBatch
+from streams.records import RawList
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -282,11 +282,11 @@ def test_the_schema_catches_what_breaks_the_contract() -> None:
 
 def test_a_dead_letter_obeys_its_schema() -> None:
     """The letter that the codec writes has the fields that the schema says, and no others."""
-    raw = RawBatch()
+    raw = RawList()
     raw.append(3, 2, 17, 1_773_480_413_589, b"12347", b'{"event_id": ')
     letter = DeadLetter(index=0, reason=ReasonCode.NOT_JSON, field=None, detail="truncated")
 
-    value = json.loads(encode_dead_letter(raw, letter).value or b"null")
+    value = json.loads(encode_dead_letter(raw.batch(), letter).value or b"null")
 
     Draft7Validator(schema("dead-letters")).validate(value)
     assert set(value) == set(schema("dead-letters")["properties"])

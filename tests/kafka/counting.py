@@ -64,7 +64,7 @@ class CountingEngine:
     def process(self, raw: RawBatch) -> None:
         """Count."""
         for partition, topic, timestamp, key in zip(
-            raw.partition, raw.topic, raw.timestamp, raw.key, strict=True
+            raw.partition.tolist(), raw.topic.tolist(), raw.timestamp.tolist(), raw.key, strict=True
         ):
             assert key is not None
             if key == b"poison":

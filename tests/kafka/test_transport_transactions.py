@@ -172,5 +172,11 @@ async def _columns(reader: AIOKafkaConsumer, topic: TopicPartition, end: int) ->
         for got in fetch.drain(reader, topic.__eq__).values():
             assert got.start == at
             at = got.end
-            found += zip(got.offsets, got.timestamps, got.keys, got.values, strict=True)
+            found += zip(
+                got.column("offset"),
+                got.column("timestamp"),
+                got.texts("key"),
+                got.texts("value"),
+                strict=True,
+            )
     return found

@@ -14,7 +14,7 @@ from models.events import Events
 from streams.codec.events import Decoded, Decoder
 from streams.codec.hashing import PARTITIONERS, partition_for
 from streams.codec.schemas import SCHEMAS, Line
-from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawBatch
+from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawBatch, RawList
 from tests.codec_samples import NOW_MS, PARTITIONS, RULES, rows
 
 Drawn = tuple[int, bytes | None, bytes | None, int, int]
@@ -134,11 +134,11 @@ class Draw(Random):
 
 def batch(records: list[Drawn], partitioner: str) -> RawBatch:
     """Return the records as a batch."""
-    raw = RawBatch()
+    raw = RawList()
     for i, (topic, key, value, timestamp, wrong) in enumerate(records):
         place = (partition_for(key or b"", PARTITIONS, partitioner) + wrong) % PARTITIONS
         raw.append(place, topic, i, timestamp, key, value)
-    return raw
+    return raw.batch()
 
 
 def assert_same(found: Decoded, expected: Decoded) -> None:
@@ -175,5 +175,5 @@ def test_most_of_them_are_read_in_one_go() -> None:
     read = Decoder(RULES)._reader.read(raw, 0, NOW_MS)
 
     assert read is not None
-    topics = np.bincount(raw.column("topic")[read.ordinary], minlength=3)
+    topics = np.bincount(raw.topic[read.ordinary], minlength=3)
     assert topics.min() > 10, topics

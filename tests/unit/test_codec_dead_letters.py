@@ -11,15 +11,15 @@ import pytest
 
 from streams.codec.dead_letters import DeadLetter, encode_dead_letter
 from streams.codec.reason_codes import ReasonCode
-from streams.records import VIEWS, RawBatch, Record
+from streams.records import VIEWS, RawList, Record
 
 
 def letter(key: bytes | None, value: bytes | None) -> tuple[Record, dict[str, Any]]:
     """Return the dead letter of a record, and its body."""
-    raw = RawBatch()
+    raw = RawList()
     raw.append(0, VIEWS, 1, 2, b"other", b"other")
     raw.append(5, VIEWS, 42, 1234, key, value)
-    record = encode_dead_letter(raw, DeadLetter(1, ReasonCode.WRONG_TYPE, "price", "x" * 1000))
+    record = encode_dead_letter(raw.batch(), DeadLetter(1, ReasonCode.WRONG_TYPE, "price", "x" * 1000))
     assert record.value is not None
     return record, json.loads(record.value)
 

@@ -11,15 +11,16 @@ from streams.codec.orders import total_orders
 from streams.codec.reason_codes import ReasonCode
 from streams.codec.schemas import Purchase
 from streams.errors import ExitCode
-from streams.records import CLICKS, VIEWS, RawBatch
+from streams.records import CLICKS, VIEWS, RawBatch, RawList
+from tests.codec_samples import part
 
 
 def batch(n: int, topic: int = CLICKS, partition: int = 0) -> RawBatch:
     """Return n records of a topic partition."""
-    raw = RawBatch()
+    raw = RawList()
     for i in range(n):
         raw.append(partition, topic, i, 0, b"k", b"")
-    return raw
+    return raw.batch()
 
 
 def dead(*indices: int, reason: ReasonCode = ReasonCode.NOT_JSON) -> list[DeadLetter]:
@@ -64,7 +65,7 @@ def test_share_at_the_limit_goes_on() -> None:
     UnusableShare(0.9).observe(batch(1000), dead(*range(900)))
     UnusableShare(0.9).observe(batch(999), dead(*range(999)))
     UnusableShare(1.0).observe(batch(1000), dead(*range(1000)))
-    UnusableShare(0.9).observe(RawBatch(), [])
+    UnusableShare(0.9).observe(RawList().batch(), [])
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
@@ -82,9 +83,10 @@ def test_window_slides(size: int) -> None:
 def test_topic_partitions_are_judged_apart() -> None:
     """A bad topic does not hide among the good ones of a batch, and a good one is not blamed."""
     guard = UnusableShare(0.5)
-    raw = RawBatch()
+    some = RawList()
     for i in range(4000):
-        raw.append(i % 2, CLICKS if i % 4 < 2 else VIEWS, i, 0, b"k", b"")
+        some.append(i % 2, CLICKS if i % 4 < 2 else VIEWS, i, 0, b"k", b"")
+    raw = some.batch()
     bad = [i for i in range(4000) if raw.topic[i] == VIEWS and raw.partition[i] == 1 and i >= 1000]
 
     with pytest.raises(TooManyUnusableError, match=r"product-views\[1\]: 750 of"):
@@ -107,37 +109,37 @@ def test_forget_starts_afresh() -> None:
 def test_wrong_partitioner_is_named(ours: str, theirs: str) -> None:
     """Keys placed by the other partitioner stop the worker after 1,000 of them, naming what fits."""
     check = PartitionerCheck(8, ours)
-    raw = RawBatch()
+    raw = RawList()
     for i in range(1000):
         key = f"c-{i}".encode()
         raw.append(partition_for(key, 8, theirs), VIEWS, i, 0, key, b"")
-    check.observe(raw.part(0, 999))
+    check.observe(part(raw.batch(), 0, 999))
 
     with pytest.raises(WrongPartitionerError, match=f"product-views.*LIVE_SEGMENTS_PARTITIONER={theirs}"):
-        check.observe(raw.part(999, 1000))
+        check.observe(part(raw.batch(), 999, 1000))
 
 
 def test_no_fitting_partitioner_is_said() -> None:
     """Keys placed by chance stop the worker, and no partitioner is advised."""
-    raw = RawBatch()
+    raw = RawList()
     for i in range(1000):
         raw.append(i % 8, VIEWS, i, 0, f"c-{i}".encode(), b"")
 
     with pytest.raises(WrongPartitionerError, match="neither of murmur2, crc32 fits"):
-        PartitionerCheck(8, "murmur2").observe(raw)
+        PartitionerCheck(8, "murmur2").observe(raw.batch())
 
 
 def test_right_partitioner_is_checked_once() -> None:
     """Strays among the first 1,000 do not stop the worker, and later keys are not looked at."""
     check = PartitionerCheck(8, "murmur2")
     for topic in range(4):
-        raw = RawBatch()
+        raw = RawList()
         for i in range(1200):
             key = f"c-{i}".encode()
             right = partition_for(key, 8, "murmur2")
             raw.append(right if i % 3 else (right + 1) % 8, topic, i, 0, key, b"")
         assert not check.done
-        check.observe(raw)
+        check.observe(raw.batch())
 
     assert check.done
     check.observe(batch(5000, partition=7))

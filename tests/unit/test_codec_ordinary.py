@@ -12,15 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.events import I32, I64, U8
+from models.packed import MARGIN
 from streams.codec import time_kernel, vocabulary
 from streams.codec.events import Decoder
 from streams.codec.hash_kernels import are_keys, hash64_spans, murmur2_each
 from streams.codec.hashing import hash64, murmur2
 from streams.codec.scan_terms import LINE_NUMBERS, LINE_TEXTS, NUMBERS, TEXTS, schema_terms
-from streams.codec.scan_types import LINE, MARGIN, RECORD
+from streams.codec.scan_types import LINE, RECORD
 from streams.codec.times import INVALID, parse_time
 from streams.codec.vocabulary import FULL, Vocabulary
-from streams.records import CLICKS, PURCHASES, VIEWS, RawBatch
+from streams.records import CLICKS, PURCHASES, VIEWS, RawList
 from tests.codec_samples import NOW_MS, RULES, add, body, rows
 
 
@@ -132,27 +133,27 @@ def test_full_vocabulary(length: int) -> None:
 
 def test_more_than_there_is_room_for() -> None:
     """What finds no room, in the vocabulary or among the lines, is decoded all the same."""
-    raw, draw = RawBatch(), Random(1)
+    raw, draw = RawList(), Random(1)
     for number in range(vocabulary.MOST // 2):
         add(raw, VIEWS, body(VIEWS, number, category=f"c{number}", brand=f"b{number}", channel=f"{number}"))
         if draw.random() < 0.1:
             add(raw, PURCHASES, body(PURCHASES, number, items=[{"unit_price": 1, "quantity": 2}] * 60))
     decoder = Decoder(RULES)
 
-    found = decoder.decode(raw, NOW_MS)
+    found = decoder.decode(raw.batch(), NOW_MS)
 
-    assert rows(decoder.parse(raw, NOW_MS).events) == rows(found.events)
+    assert rows(decoder.parse(raw.batch(), NOW_MS).events) == rows(found.events)
     assert len(found.events) == len(raw)
 
 
 def test_plain_records_are_ordinary() -> None:
     """The records of the samples, and those with nulls and unknown fields, need no parser."""
-    raw = RawBatch()
+    raw = RawList()
     for topic in (CLICKS, VIEWS, PURCHASES):
         add(raw, topic, body(topic))
         add(raw, topic, body(topic, channel=None, page="x", age=5))
 
-    read = Decoder(RULES)._reader.read(raw, 0, NOW_MS)
+    read = Decoder(RULES)._reader.read(raw.batch(), 0, NOW_MS)
 
     assert read is not None
     assert read.ordinary.all()

@@ -10,7 +10,7 @@ from streams.clock import ManualClock
 from streams.codec.profile_rows import NAME_PREFIX
 from streams.errors import LiveSegmentsError, StaleStateError
 from streams.outbox import CHANGELOG
-from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawBatch
+from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawList
 from streams.replay import NullSink, Replay
 from streams.settings import load_settings
 from streams.shop.record import ShopRecord
@@ -49,11 +49,11 @@ def test_an_erasure_with_an_impossible_record_time_happens_now() -> None:
     driver = Driver()
     driver.feed([record(CLICKS, "ann", 1, START_MS)])
 
-    raw = RawBatch()
+    raw = RawList()
     raw.append(
         next(p for p, part in driver.engine.parts.items() if part.index), CUSTOMERS, 0, 2**62, b"ann", None
     )
-    driver.engine.process(raw)
+    driver.engine.process(raw.batch())
 
     assert not any(part.index for part in driver.engine.parts.values())
 
@@ -74,12 +74,12 @@ def test_known_records_are_left_out_where_offsets_may_lag() -> None:
     settings = load_settings({}, {"partitions": 1})
     engine = make_engine(settings, ManualClock(START_MS), recorded=True, exactly_once=False)
     engine.open(0)
-    raw = RawBatch()
+    raw = RawList()
     raw.append(0, CLICKS, 0, START_MS, b"ann", record(CLICKS, "ann", 1, START_MS).value)
-    engine.process(raw)
+    engine.process(raw.batch())
     written = engine.take(0, START_MS).records
 
-    engine.process(raw)
+    engine.process(raw.batch())
 
     assert engine.pending(0) == 0
     rows = [r for r in written if r.topic == CHANGELOG]
@@ -93,12 +93,12 @@ def test_a_state_is_compared_with_the_groups_offsets() -> None:
     settings = load_settings({}, {"partitions": 1})
     engine = make_engine(settings, ManualClock(START_MS), recorded=True)
     engine.open(0)
-    raw = RawBatch()
+    raw = RawList()
     for offset in range(3):
         for topic in (CLICKS, VIEWS):
             value = record(topic, "ann", offset, START_MS).value
             raw.append(0, topic, offset, START_MS, b"ann", value)
-    engine.process(raw)
+    engine.process(raw.batch())
     ends = {CLICKS: 3, VIEWS: 3, PURCHASES: 0, CUSTOMERS: 0}
 
     assert engine.opened(0, dict(ends)) == ends
@@ -153,12 +153,12 @@ def test_a_new_model_over_old_history_is_a_catchup() -> None:
     clock = ManualClock(START_MS + 30 * DAY_MS)
     engine = make_engine(settings, clock, recorded=True)
     engine.open(0)
-    raw = RawBatch()
+    raw = RawList()
     for i, at_ms in enumerate([START_MS, clock.now_ms() - 60_000]):
         customer = f"c{i}"
         value = record(PURCHASES, customer, i, at_ms, total=5).value
         raw.append(0, PURCHASES, i, at_ms, customer.encode(), value)
-    engine.process(raw)
+    engine.process(raw.batch())
     engine.offer_model(trained_model())
     engine.advance(0, clock.now_ms() + 120_000)
     while engine.sweep([0]):

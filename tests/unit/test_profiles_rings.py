@@ -12,6 +12,7 @@ from models.calendar import Calendar
 from models.events import Attributes, Events, Kind, Lines, Texts
 from models.features import BY_NAME, View
 from models.names import Names
+from models.packed import Packed
 from models.profiles import ROW, update
 from streams.coding import to_columns
 
@@ -33,7 +34,7 @@ def events(given: Sequence[dict[str, Any]]) -> Events:
         return Texts.of(e.get(name) for e in given)
 
     return Events(
-        source=np.arange(n), partition=np.zeros(n, np.int32), key=[b"c"] * n,
+        source=np.arange(n), partition=np.zeros(n, np.int32), key=Packed.of([b"c"] * n),
         kind=column("kind", Kind.VIEW, np.uint8),
         time=(FIRST_DAY + column("day", 0)) * DAY_MS + column("ms", 0),
         event_hash=column("id", 0, np.uint64) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(1 << 32),

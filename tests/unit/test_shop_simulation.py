@@ -16,7 +16,7 @@ import pytest
 from streams.codec.events import Decoder, InputRules
 from streams.codec.hashing import partition_for
 from streams.errors import UsageError
-from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawBatch
+from streams.records import CLICKS, CUSTOMERS, PURCHASES, VIEWS, RawList
 from streams.shop.catalogue import load
 from streams.shop.customers import KINDS
 from streams.shop.extract import EXTRACT
@@ -107,12 +107,12 @@ def test_every_record_fits_the_input_contract() -> None:
 
 def test_the_decoder_takes_every_record() -> None:
     """No record of the simulated shop is a dead letter or carries a field that is not in the contract."""
-    raw = RawBatch()
+    raw = RawList()
     for offset, record in enumerate(season()[:5000]):
         partition = partition_for(record.key, 8, "murmur2")
         raw.append(partition, record.topic, offset, record.time_ms, record.key, record.value)
 
-    decoded = Decoder(InputRules(8, "murmur2", "GBP", {}, check_future=False)).decode(raw, START_MS)
+    decoded = Decoder(InputRules(8, "murmur2", "GBP", {}, check_future=False)).decode(raw.batch(), START_MS)
 
     assert (len(decoded.events), decoded.dead, decoded.unknown_fields) == (5000, [], 0)
 

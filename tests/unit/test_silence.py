@@ -10,7 +10,7 @@ from streams.clock import ManualClock
 from streams.codec.rfc3339 import rfc3339
 from streams.engine import Engine
 from streams.outbox import CHANGELOG, CHANGES
-from streams.records import VIEWS, RawBatch, Record
+from streams.records import VIEWS, RawList, Record
 from streams.settings import Settings
 from streams.wiring import make_engine
 from tests.engine_runs import HOUR_MS, definitions, record
@@ -44,12 +44,12 @@ def in_force(written: list[Record]) -> Engine:
 
 def visited(engine: Engine, seen_ms: list[int], arrived_ms: int, offset: int = 0) -> None:
     """Let customers have a visit each, whose records have arrived in Kafka at a time."""
-    raw = RawBatch()
+    raw = RawList()
     for i, at_ms in enumerate(seen_ms):
         name = f"c{offset + i}"
         value = record(VIEWS, name, offset + i, at_ms, product_id="p").value
         raw.append(0, VIEWS, offset + i, arrived_ms, name.encode(), value)
-    engine.process(raw)
+    engine.process(raw.batch())
 
 
 def passed(engine: Engine, now_ms: int) -> list[Record]:

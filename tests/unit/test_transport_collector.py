@@ -16,10 +16,10 @@ from streams.errors import InterlockError
 from streams.merge_part import MERGER, MergeLife, MergePart
 from streams.records import RawBatch
 from streams.settings import Settings
-from streams.transport.alignment import Fetched
 from streams.transport.chunk_size import FIRST
 from streams.transport.collector import FIRST_CHUNK, Collector
 from streams.transport.commit_pace import BEHIND, BEHIND_FACTOR, FEW, FEW_FACTOR, patience
+from streams.transport.fetched import Fetched
 from streams.transport.ownership import Ownership
 from streams.transport.pace import LONGEST, Pace
 from streams.transport.part import OutOfStepError, Part
@@ -50,7 +50,7 @@ def never(error: BaseException) -> NoReturn:
 def piece(start: int, count: int) -> Fetched:
     """Return records at successive offsets."""
     offsets = list(range(start, start + count))
-    return Fetched(start, start + count, offsets, [1] * count, [b"k"] * count, [b"1"] * count)
+    return Fetched.of(start, start + count, offsets, [1] * count, [b"k"] * count, [b"1"] * count)
 
 
 def build() -> tuple[Collector, Part, MergePart]:

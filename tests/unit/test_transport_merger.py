@@ -16,7 +16,7 @@ from streams.merge_part import MergePart
 from streams.model_log import Newest
 from streams.records import Record
 from streams.settings import Settings
-from streams.transport.alignment import Fetched
+from streams.transport.fetched import Fetched
 from streams.transport.ports import MergePort, NullObserver
 from tests.kafka.counting import CountingMerger
 
@@ -109,7 +109,9 @@ class World:
         assert life is not None
         start = life.fetched_to(0)
         end = start + len(values)
-        got = Fetched(start, end, list(range(start, end)), [1] * len(values), [b"k"] * len(values), [*values])
+        got = Fetched.of(
+            start, end, list(range(start, end)), [1] * len(values), [b"k"] * len(values), [*values]
+        )
         life.add(0, got, 0.0)
 
     def process(self) -> None:

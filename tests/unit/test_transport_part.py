@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.transport.alignment import Fetched
+from streams.transport.fetched import Fetched
 from streams.transport.part import OutOfStepError, Part, State
 
 
@@ -20,7 +20,7 @@ def fetched(part: Part, count: int) -> None:
     start = part.aligner.end(0)
     offsets = list(range(start, start + count))
     part.aligner.add(
-        0, Fetched(start, start + count, offsets, [1] * count, [b"k"] * count, [b"v"] * count), 0.0
+        0, Fetched.of(start, start + count, offsets, [1] * count, [b"k"] * count, [b"v"] * count), 0.0
     )
     for topic in range(part.topics):
         part.aligner.heard(topic, part.aligner.end(topic), 0.0)

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from streams.clock import ManualClock
 from streams.health import STUCK_AFTER_S, Health
-from streams.records import RawBatch
+from streams.records import RawList
 from streams.settings import Settings
 from streams.telemetry import Telemetry
 from streams.transport.ownership import Ownership
@@ -132,9 +132,10 @@ def test_a_broker_that_is_away_is_waited_for_and_then_gets_a_minute(world: World
 
 def process(world: World, count: int) -> None:
     """Let the engine have something to commit, as the only thing that is left to do."""
-    world.engine.process(
-        RawBatch([0] * count, [0] * count, [0] * count, [1] * count, [b"k"] * count, [b"v"] * count)
-    )
+    raw = RawList()
+    for _ in range(count):
+        raw.append(0, 0, 0, 1, b"k", b"v")
+    world.engine.process(raw.batch())
 
 
 def test_records_after_an_idle_hour_have_a_minute_to_be_committed(world: World) -> None:
@@ -175,7 +176,7 @@ def test_a_restore_without_progress_ends_the_worker(world: World) -> None:
 
 def test_processed_records_that_are_never_committed_end_the_worker_though_nothing_lags(world: World) -> None:
     world.activate()
-    world.engine.process(RawBatch([0], [0], [0], [1], [b"k"], [b"v"]))
+    process(world, 1)
     world.watch(STUCK_AFTER_S)
     assert world.error is None
 
