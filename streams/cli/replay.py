@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -97,46 +98,55 @@ def run(
             raise UsageError("--mode files needs --out DIR")
     elif out is not None:
         raise UsageError("--out DIR goes with --mode files")
-    from streams.codec.reason_codes import ReasonCode
-    from streams.replay import FileSink, NullSink, Replay
     from streams.settings import load_settings
     from streams.shop.formats import FORMATS, read_records
     from streams.shop.record import ReadReport
 
-    read = ReadReport()
-    records = read_records(files, format_name, read)
-    sink = _Reasons(FileSink(out) if out is not None else NullSink())
     if currency is None and not os.environ.get("LIVE_SEGMENTS_CURRENCY"):
         currency = FORMATS[format_name].currency
-    replaying = Replay(
-        load_settings(overrides={"currency": currency}),
-        sink,
-        sweep_ms=sweep_ms,
-        chunk=chunk,
-    )
-
-    def note_skipped() -> None:
-        replaying.report.skipped = {reason: entry.count for reason, entry in sorted(read.skipped.items())}
-
-    started = time.monotonic()
+    settings = load_settings(overrides={"currency": currency})
+    read = ReadReport()
+    records = read_records(files, format_name, read)
     with progress("replaying") as bar:
         read.progress = bar.bytes
-        report = replaying.run(bar.counted(records, note_skipped))
-    seconds = time.monotonic() - started
+        started = time.monotonic()
+        first = list(
+            itertools.islice(records, 1)
+        )  # what is wrong with a file is said before anything is built
+        seconds = time.monotonic() - started
+        from streams.replay import FileSink, NullSink, Replay
+
+        sink = _Reasons(FileSink(out) if out is not None else NullSink())
+        replaying = Replay(settings, sink, sweep_ms=sweep_ms, chunk=chunk)
+
+        def note_skipped() -> None:
+            skipped = sorted(read.skipped.items())
+            replaying.report.skipped = {reason: entry.count for reason, entry in skipped}
+
+        started = time.monotonic()
+        report = replaying.run(bar.counted(itertools.chain(first, records), note_skipped))
+        seconds += time.monotonic() - started
     if as_json:
         click.echo(report.to_json(), nl=False)
     else:
         _print(report)
     for line in read.lines():
         say(line)
-    meanings = {str(code): code.meaning.rstrip(".") for code in ReasonCode}
-    for reason, count in sink.counts.most_common():
-        say(f"dead letters, {reason}: {count:,} ({meanings.get(reason, '')})")
+    _say_reasons(sink.counts)
     total = sum(report.records.values())
     if total and not report.counted:
         raise InputFileError(f"none of the {total:,} records could be used; the reasons stand above")
     say(f"{total:,} events in {seconds:.1f} s: {total / max(seconds, 1e-9):,.0f} events/s")
     read.check_whole()
+
+
+def _say_reasons(counts: Counter[str]) -> None:
+    """Say how many dead letters there were of each reason, and what it means."""
+    from streams.codec.reason_codes import ReasonCode
+
+    meanings = {str(code): code.meaning.rstrip(".") for code in ReasonCode}
+    for reason, count in counts.most_common():
+        say(f"dead letters, {reason}: {count:,} ({meanings.get(reason, '')})")
 
 
 def _print(report: Report) -> None:

@@ -118,6 +118,23 @@ def test_a_file_of_another_format_is_exit_code_4(
     assert captured.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("content", [b"", b"just,some,text\n1,2,3\n"])
+def test_a_broken_file_is_refused_before_anything_is_built(
+    tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine may take a minute where its kernels are not compiled yet, and --out would be emptied."""
+
+    def build(*_: object, **__: object) -> None:
+        raise AssertionError("an engine was built")
+
+    monkeypatch.setattr("streams.replay.Replay.__init__", build)
+    file, out = tmp_path / "orders.csv", tmp_path / "out"
+    file.write_bytes(content)
+
+    assert main(["replay", "run", str(file), "--format", "online-retail", "--out", str(out)]) == 4
+    assert not out.exists()
+
+
 def test_a_file_that_ends_early_is_used_up_to_there_and_exit_code_4(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
