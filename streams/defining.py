@@ -103,7 +103,7 @@ class Defining:
         except BrokenFileError as error:
             for line in error.lines:
                 log.error("%s", line)  # noqa: TRY400 - a line each, no traceback
-            raise
+            raise error.once_told() from error
 
     def process(self, offset: int, value: bytes) -> None:
         """Take note of a record that asks for definitions; one that cannot be used is logged and left out."""

@@ -43,17 +43,31 @@ def read_definitions(path: Path) -> Definitions:
 class BrokenFileError(InputFileError):
     """A file with problems.
 
+    Args:
+        path: the file.
+        problems: one or more.
+        told: all of them have been told: the message counts them only.
+
     Attributes:
         lines: one for each problem, as `said` has it.
     """
 
-    def __init__(self, path: Path, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, path: Path, problems: tuple[Problem, ...], *, told: bool = False) -> None:
+        self._path, self._problems = path, problems
         self.lines = [said(path, problem) for problem in problems]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        count = len(problems)
+        if told:
+            wrong = f"{path}: {count} {'problem' if count == 1 else 'problems'}, as told above"
+        else:
+            wrong = self.lines[0] + (f" (and {count - 1} more)" if count > 1 else "")
+        link = " Correct" if wrong.endswith("?") else "; correct"
         super().__init__(
-            f"{self.lines[0]}{more}; correct the file, `live-segments definitions check {path}` says when it "
-            "is right"
+            f"{wrong}{link} the file, `live-segments definitions check {path}` says when it is right"
         )
+
+    def once_told(self) -> BrokenFileError:
+        """Return the error for whoever has told all lines."""
+        return BrokenFileError(self._path, self._problems, told=True)
 
 
 def said(path: Path, problem: Problem) -> str:

@@ -339,6 +339,15 @@ def test_a_broken_file_says_where_and_what(tmp_path: Path) -> None:
         f"{file}:5: audience a, leaves: unknown key; did you mean leave?",
     ]
     assert f"{file}:4: " in str(caught.value)
+    assert f"did you mean {first}? (and 1 more); correct the file, " in str(caught.value)
+
+
+def test_a_file_with_one_problem_asks_and_goes_on_in_a_new_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text('[[audience]]\nid = "a"\nname = "A"\nenter = "nps > 1"\nleaves = "x"\n', encoding="utf-8")
+
+    with pytest.raises(BrokenFileError, match=r"did you mean leave\? Correct the file, `live-segments def"):
+        read_definitions(file)
 
 
 def test_a_first_start_with_a_broken_file_names_every_problem_and_refuses(
@@ -350,9 +359,13 @@ def test_a_first_start_with_a_broken_file_names_every_problem_and_refuses(
     )
     merging = Merging(lambda: read_definitions(file))
 
-    with pytest.raises(BrokenFileError), caplog.at_level(logging.ERROR):
+    with pytest.raises(BrokenFileError) as caught, caplog.at_level(logging.ERROR):
         merging.define(None)
     assert [line.partition(": ")[0] for line in caplog.messages] == [f"{file}:4", f"{file}:5"]
+    assert str(caught.value) == (
+        f"{file}: 2 problems, as told above; correct the file, `live-segments definitions check {file}` says "
+        "when it is right"
+    )
 
 
 def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
