@@ -15,6 +15,7 @@ from streams.codec.output_records import Origin
 from streams.engine import Engine
 from streams.errors import UsageError
 from streams.merging import Merging
+from streams.notice import compiling_told
 from streams.observer import NO_OBSERVER, EngineObserver
 from streams.rules import EngineRules
 from streams.segments_file import read_definitions, segments_file
@@ -32,7 +33,7 @@ def make_engine(
     origin: Origin | None = None,
     exactly_once: bool = True,
 ) -> Engine:
-    """Return an engine without partitions.
+    """Return an engine without partitions; says so when its kernels have to be compiled first.
 
     Args:
         settings: the deployment's.
@@ -73,7 +74,8 @@ def make_engine(
         sliced=sweep_ms is None,
     )
     check = None if recorded else PartitionerCheck(settings.partitions, settings.partitioner)
-    return Engine(engine_rules, Decoder(rules), clock, calendar_of(settings.timezone), check, observer)
+    with compiling_told():
+        return Engine(engine_rules, Decoder(rules), clock, calendar_of(settings.timezone), check, observer)
 
 
 def make_merging(

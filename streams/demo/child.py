@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from typing import IO, Self
 import msgspec
 
 from streams.errors import LiveSegmentsError
+from streams.notice import COMPILING
 from streams.settings import Settings
 
+FIRST_BYTES = 1 << 16
+"""Of its log, in which all that it says at its start is found."""
 STOP_S = 15.0
 """A worker that takes longer to stop is killed."""
 
@@ -64,6 +68,11 @@ class Worker:
         code = self._process.poll()
         if code is not None:
             raise LiveSegmentsError(f"the demo's worker ended with code {code}: {self._last_line()}")
+
+    def compiles(self) -> bool:
+        """Return whether it has said that it compiles its kernels, which takes a while."""
+        # the file position is the worker's too, and must not move
+        return COMPILING.encode() in os.pread(self._log.fileno(), FIRST_BYTES, 0)
 
     def stop(self) -> None:
         """Stop it: in good order if it does so in time. A second call does nothing."""

@@ -19,6 +19,7 @@ from streams.demo.screen import Screen, day_of
 from streams.demo.summary import WATCHED, Summary
 from streams.errors import BrokerUnreachableError, LiveSegmentsError
 from streams.lag import Lag
+from streams.notice import COMPILING
 from streams.produce import Publisher
 from streams.reader import Reader
 from streams.settings import SETTINGS, Settings
@@ -74,6 +75,7 @@ class Demo:
         self._started = time.monotonic()
         self.summary = Summary(broker="none")
         self._processed = 0
+        self._compiles = False
 
     def run(self) -> None:
         """Run until everything is processed, or without end.
@@ -172,7 +174,7 @@ class Demo:
                         )
                 elif row is None and (self.summary.memberships or now - moved > SEGMENTS_S):
                     quiet += 1
-                self._tell(feed, left)
+                self._tell(feed, worker, left)
                 if quiet >= QUIET_LOOKS:
                     return
 
@@ -185,9 +187,12 @@ class Demo:
         self.summary.events = list(feed.sent)
         self.summary.customers = len(feed.seen)
 
-    def _tell(self, feed: Feed, left: int) -> None:
-        """Renew the line of progress."""
+    def _tell(self, feed: Feed, worker: Worker, left: int) -> None:
+        """Renew the line of progress; say once that the worker compiles, while it processes nothing."""
         self._count(feed)
+        if not self._compiles and not self._processed and worker.compiles():
+            self._compiles = True
+            self._screen.say(f"the worker is {COMPILING}")
         summary = self.summary
         sent = sum(summary.events)
         self._processed = max(self._processed, sent - left)  # how much is left may be an old answer
