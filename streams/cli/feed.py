@@ -41,7 +41,8 @@ def produce(
     """Publish recorded events to the input topics, in event-time order, as fast as the broker takes them.
 
     Formats: `events` (our own schema as NDJSON or Parquet), `online-retail`, `taobao`, `retailrocket`. Rows
-    that make no record are skipped and counted by reason.
+    that make no record are skipped and counted by reason; broken lines of `events` are sent as they are, as a
+    shop may send them, and counted too.
     """
     from streams.settings import load_settings
     from streams.shop.formats import read_records

@@ -76,7 +76,10 @@ def _ndjson(path: Path, report: ReadReport) -> Iterator[ShopRecord]:
     time_ms = 0
     for number, line in itertools.chain(start, lines):
         report.rows += 1
-        topic, key, own_ms = _place(line)
+        head = _read_head(line)
+        if head is None:
+            report.broken.add(path, number)
+        topic, key, own_ms = _guessed(line) if head is None else _told(head)
         time_ms = own_ms if own_ms is not None else time_ms
         if topic is None:
             report.skip(NO_TOPIC, path, number)
@@ -85,26 +88,33 @@ def _ndjson(path: Path, report: ReadReport) -> Iterator[ShopRecord]:
 
 
 def _names_topic(line: bytes) -> bool:
-    try:
-        return _named(_head.decode(line).topic) is not None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
+    head = _read_head(line)
+    return head is not None and _named(head.topic) is not None
 
 
 def _named(topic: object) -> int | None:
     return _TOPIC.get(topic) if isinstance(topic, str) else None
 
 
-def _place(line: bytes) -> tuple[int | None, bytes, int | None]:
-    """Return topic, key and time of a line; one that is no JSON object goes where its text says."""
+def _read_head(line: bytes) -> _Head | None:
+    """Return what a line says of itself; None for one that is no JSON object."""
     try:
-        head = _head.decode(line)
+        return _head.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        topic, key = _BROKEN_TOPIC.search(line), _BROKEN_KEY.search(line)
-        index = _TOPIC.get(topic[1].decode(), CLICKS) if topic else CLICKS
-        return index, key[1] if key else b"", None
+        return None
+
+
+def _told(head: _Head) -> tuple[int | None, bytes, int | None]:
+    """Return topic, key and time as they are told."""
     key_text = head.customer_id if isinstance(head.customer_id, str) else ""
     return _named(head.topic), key_text.encode(), _time_ms(head.occurred_at)
+
+
+def _guessed(line: bytes) -> tuple[int, bytes, None]:
+    """Return topic and key of a broken line by what can be read of its text."""
+    topic, key = _BROKEN_TOPIC.search(line), _BROKEN_KEY.search(line)
+    index = _TOPIC.get(topic[1].decode(), CLICKS) if topic else CLICKS
+    return index, key[1] if key else b"", None
 
 
 def _time_ms(value: object) -> int | None:

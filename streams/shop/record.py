@@ -30,11 +30,22 @@ class ShopRecord:
 
 @dataclass(slots=True)
 class Skipped:
-    """Rows left out for one reason."""
+    """Rows left out, or noted, for one reason."""
 
     count: int = 0
     places: list[str] = field(default_factory=list)
     """The first `FIRST_PLACES` rows as `file:line`; lines count from 1 and a header is one."""
+
+    def add(self, path: Path, line: int) -> None:
+        """Count a row."""
+        self.count += 1
+        if len(self.places) < FIRST_PLACES:
+            self.places.append(f"{path.name}:{line}")
+
+    def __str__(self) -> str:
+        """Return the number of rows and the first places, for people."""
+        more = ", …" if self.count > len(self.places) else ""
+        return f"{self.count:,} ({', '.join(self.places)}{more})"
 
 
 @dataclass(slots=True)
@@ -52,15 +63,14 @@ class ReadReport:
     bytes_total: int = 0
     skipped: dict[str, Skipped] = field(default_factory=dict)
     """By reason."""
+    broken: Skipped = field(default_factory=Skipped)
+    """Lines that are no JSON objects and were made records all the same, as the shop may send such."""
     cut: list[tuple[Path, int]] = field(default_factory=list)
     """Files that ended early, and in which line."""
 
     def skip(self, reason: str, path: Path, line: int) -> None:
         """Count a row that makes no record."""
-        entry = self.skipped.setdefault(reason, Skipped())
-        entry.count += 1
-        if len(entry.places) < FIRST_PLACES:
-            entry.places.append(f"{path.name}:{line}")
+        self.skipped.setdefault(reason, Skipped()).add(path, line)
 
     def cut_short(self, path: Path, line: int) -> None:
         """Note that a file ends before its end; what came until then counts."""
@@ -92,8 +102,9 @@ class ReadReport:
         """Return the report as lines of text: the totals, then the reasons, the commonest first."""
         told = [f"{self.rows:,} rows read, {self.records:,} records made, {self.skipped_rows:,} rows skipped"]
         for reason, entry in sorted(self.skipped.items(), key=lambda item: (-item[1].count, item[0])):
-            more = ", …" if entry.count > len(entry.places) else ""
-            told.append(f"  {reason}: {entry.count:,} ({', '.join(entry.places)}{more})")
+            told.append(f"  {reason}: {entry}")
+        if self.broken.count:
+            told.append(f"of the records, no JSON object (a worker makes it a dead letter): {self.broken}")
         return told
 
     def as_dict(self) -> dict[str, object]:
@@ -101,6 +112,7 @@ class ReadReport:
         return {
             "rows": self.rows,
             "records": self.records,
+            "broken": {"rows": self.broken.count, "first": list(self.broken.places)},
             "skipped": {
                 reason: {"rows": entry.count, "first": list(entry.places)}
                 for reason, entry in sorted(self.skipped.items())

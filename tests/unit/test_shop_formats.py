@@ -201,6 +201,12 @@ def test_lines_in_our_own_schema_pass_as_they_are(tmp_path: Path) -> None:
     assert [record.key for record in made] == [b"a", b"b", b"", b""]
     assert [record.time_ms - 1_767_225_600_000 for record in made] == [2000, 2000, 2000, 0]
     assert report.skipped["no topic"].places == ["a.ndjson.gz:5", "a.ndjson.gz:6"]
+    assert report.as_dict()["broken"] == {"rows": 2, "first": ["a.ndjson.gz:2", "a.ndjson.gz:3"]}
+    assert report.lines() == [
+        "6 rows read, 4 records made, 2 rows skipped",
+        "  no topic: 2 (a.ndjson.gz:5, a.ndjson.gz:6)",
+        "of the records, no JSON object (a worker makes it a dead letter): 2 (a.ndjson.gz:2, a.ndjson.gz:3)",
+    ]
 
 
 def test_several_event_files_are_merged_by_time(tmp_path: Path) -> None:
