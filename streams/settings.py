@@ -37,7 +37,9 @@ def _are_rates(rates: Mapping[str, float]) -> bool:
 
 
 def _are_addresses(text: str) -> bool:
-    return all(re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}", part.strip()) for part in text.split(","))
+    form = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[\w.-]+):([0-9]{1,5})")
+    found = [form.fullmatch(part.strip()) for part in text.split(",")]
+    return all(match is not None and 1 <= int(match[1]) <= 65_535 for match in found)
 
 
 def _meta(
@@ -59,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         _meta(
             "addresses of the Kafka brokers; every command but `demo` and `replay` needs them",
-            allowed="HOST:PORT, several with commas between",
+            allowed="HOST:PORT, several with commas between; ports from 1 to 65535",
             check=_are_addresses,
         ),
     ] = None

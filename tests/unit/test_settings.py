@@ -107,6 +107,14 @@ def test_values_with_parts_are_read_from_text_and_from_a_file(tmp_path: Path) ->
         ("LIVE_SEGMENTS_APP_ID", "a b", "1 to 100 of the characters"),
         ("KAFKA_BOOTSTRAP", "kafka", "HOST:PORT, several with commas between"),
         ("KAFKA_BOOTSTRAP", "a:9092,", "HOST:PORT, several with commas between"),
+        (
+            "KAFKA_BOOTSTRAP",
+            "a:9092,b:65536",
+            "HOST:PORT, several with commas between; ports from 1 to 65535",
+        ),
+        ("KAFKA_BOOTSTRAP", "a:0", "HOST:PORT, several with commas between; ports from 1 to 65535"),
+        ("LIVE_SEGMENTS_WEB_PORT", "65536", "a whole number from 0 to 65535"),
+        ("LIVE_SEGMENTS_WEB_PORT", "9" * 30, "a whole number from 0 to 65535"),
     ],
 )
 def test_a_wrong_value_is_one_line_with_name_value_and_what_is_allowed(
