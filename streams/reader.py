@@ -22,6 +22,8 @@ FETCH_RECORDS = 5_000
 """Records handed over at once."""
 SILENCE_S = 30.0
 """A broker that sends nothing for so long, with records left to send, is given up."""
+ANSWER_S = 4.0
+"""A broker that takes longer counts as away."""
 _BEGINNING, _END = -2, -1
 
 
@@ -124,6 +126,14 @@ class Reader:
             messages = self._consumer.consume(FETCH_RECORDS, 0.5)
             rows: list[Row | None] = [self._row(message) for message in messages if _is_record(message)]
             yield from rows or [None]
+
+    def answers(self) -> bool:
+        """Return whether a broker answers now; asks for at most `ANSWER_S`."""
+        try:
+            self._consumer.list_topics(next(iter(self._partitions), None), timeout=ANSWER_S)
+        except KafkaFailure:
+            return False
+        return True
 
     def _numbers(self, topic: str, partitions: Iterable[int] | None) -> list[int]:
         name = topic_name(self._settings, topic)

@@ -216,7 +216,11 @@ def _print_margin(found: Explanation) -> None:
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print each record as one line of JSON.")
 def tail(from_beginning: bool, segment: str | None, limit: int | None, as_json: bool) -> None:
-    """Print changes of segment as they come, until Ctrl-C: a subscriber to `segment-changes`."""
+    """Print changes of segment as they come, until Ctrl-C: a subscriber to `segment-changes`.
+
+    It waits for a broker that goes away, and says so.
+    """
+    from streams.cli.presence import Presence
     from streams.codec.changes import decode_change
     from streams.reader import Reader
     from streams.settings import load_settings
@@ -225,8 +229,13 @@ def tail(from_beginning: bool, segment: str | None, limit: int | None, as_json: 
     with Reader(load_settings()) as reader:
         if segment is not None:
             _check_known(reader, segment)
+        presence = Presence(reader.answers)
         for row in reader.follow(["segment-changes"], from_beginning=from_beginning):
-            if row is None or row.value is None:
+            if row is None:
+                presence.silence()
+                continue
+            presence.heard()
+            if row.value is None:
                 continue
             change = decode_change(row.value).record
             if segment is not None and not _is_named(change.properties, segment):

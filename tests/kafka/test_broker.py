@@ -24,6 +24,7 @@ from streams.broker.embedded import Embedded
 from streams.broker.kafka import Kafka
 from streams.broker.scratch import Scratch
 from streams.errors import BrokerUnreachableError, ExitCode, LiveSegmentsError, UsageError
+from streams.reader import Reader
 from streams.settings import Settings, load_settings
 from streams.topics import TOPICS, check_topics, create_topics, topic_name
 
@@ -325,3 +326,16 @@ def test_another_process_produces_to_the_embedded_broker() -> None:
     broker.stop()  # a second stop does nothing
     with pytest.raises(LiveSegmentsError):
         broker.create_topic("late", 1)
+
+
+def test_who_follows_a_topic_can_ask_whether_the_broker_is_still_there() -> None:
+    """Kafka's client waits in silence for one that is not."""
+    settings = Settings(partitions=2)
+    with start_broker("embedded", settings=settings) as broker:
+        settings = msgspec.structs.replace(settings, kafka_bootstrap=broker.bootstrap)
+        with Reader(settings) as reader:
+            next(reader.follow(["segment-changes"]))
+            assert reader.answers()
+            broker.stop()
+
+            assert not reader.answers()
