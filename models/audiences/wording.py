@@ -7,8 +7,19 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from models.audiences.answers import Table
-from models.audiences.columns import Column
-from models.audiences.expressions import Compare, Flag, IsNull, Logical, Member, Number, NumberIn, TextIn, sql
+from models.audiences.columns import Column, Kind
+from models.audiences.expressions import (
+    Compare,
+    Flag,
+    IsNull,
+    Logical,
+    Member,
+    Number,
+    NumberIn,
+    TextIn,
+    columns_of,
+    members_of,
+)
 from models.audiences.single import Value
 
 Say: TypeAlias = Callable[[Table, Sequence[int], bool | None], Sequence[str]]
@@ -45,7 +56,7 @@ def sayer(node: Logical) -> Say:  # noqa: PLR0911 - a case for each kind of cond
         case IsNull(Column() as column) | IsNull(Flag(column)):
             return _of_column(column, lambda value, _: f"{column.label} {shown(value, column.unit)}")
         case _:
-            return lambda _, at, holds: [_other(node, holds)] * len(at)
+            return _of_parts(node)
 
 
 def _of_column(column: Column, words: Callable[[Value, bool | None], str]) -> Say:
@@ -110,5 +121,28 @@ def _among(column: Column, texts: Sequence[str], value: Value, holds: bool | Non
     return now if holds or value is None else f"{now}, not {' or '.join(texts)}"
 
 
-def _other(node: Logical, holds: bool | None) -> str:
-    return f"{sql(node)} is {'unknown' if holds is None else 'true' if holds else 'false'}"
+def _of_parts(node: Logical) -> Say:
+    """Return a sayer of a condition that calculates: what it calculates with, as SQL is not for everybody."""
+    says = [_of_plain(column) for column in dict.fromkeys(columns_of(node))]
+    says += [sayer(member) for member in members_of(node)]
+
+    def say(table: Table, at: Sequence[int], holds: bool | None) -> Sequence[str]:
+        found = [each(table, at, holds) for each in says]
+        return [", ".join(parts) for parts in zip(*found, strict=True)]
+
+    return say
+
+
+def _of_plain(column: Column) -> Say:
+    return _of_column(column, lambda value, _: _plain(column, value))
+
+
+def _plain(column: Column, value: Value) -> str:
+    """Return a column and its value, with as many decimals as it takes to tell it from 0."""
+    if column.kind is not Kind.NUMBER or not isinstance(value, int | float):
+        return f"{column.label}{':' if column.kind is Kind.BOOLEAN else ''} {shown(value, column.unit)}"
+    for decimals in range(_DECIMALS.get(column.unit, 2), MAX_DECIMALS + 1):
+        text = _number(value, column.unit, decimals)
+        if text != _number(0, column.unit, decimals):
+            break
+    return f"{column.label} {text}"

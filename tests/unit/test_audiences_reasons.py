@@ -29,11 +29,19 @@ LAPSED = Definition(
 DE = Definition("german", "German", "country IN ('DE', 'AT') AND NOT cart_open AND is_lapsed")
 DEAL = Definition("deal", "Deal seekers", "coupon_share >= 0.5 OR COALESCE(nps, 0) >= 9 OR nps IS NULL")
 ALL = Definition("all", "All", "TRUE")
+LATE = Definition(
+    "late",
+    "Late",
+    "days_since_seen * 24 > 3 AND days_since_order > 2 * order_gap_days",
+    "cart_open = is_all OR (COALESCE(nps, 0) + 1) IN (1, 2)",
+)
 
 
 def rule(audience: str) -> Rule:
     definitions = Definitions(
-        (LAPSED, DE, DEAL, ALL), {"lapsed": 0, "german": 1, "deal": 2, "all": 3}, version=1
+        (LAPSED, DE, DEAL, ALL, LATE),
+        {"lapsed": 0, "german": 1, "deal": 2, "all": 3, "late": 4},
+        version=1,
     )
     return Rules(definitions, catalogue()).rules[audience]
 
@@ -97,6 +105,23 @@ def test_shares_show_as_per_cent_and_unknown_as_such() -> None:
     )
     assert said("deal", {"coupon_share": None, "nps": None}, None, entered=True) == (
         "Entered Deal seekers: survey score (NPS) unknown."
+    )
+
+
+def test_a_condition_that_calculates_is_told_by_what_it_calculates_with_not_as_sql() -> None:
+    row = {"days_since_seen": 0.1304, "days_since_order": 70.0, "order_gap_days": 30.0}
+    assert said("late", row, None, entered=True) == (
+        "Entered Late: days since last event 0.1, days since last order 70, days between orders 30."
+    )
+    assert "days since last event 0.04." in said(
+        "late", row | {"days_since_seen": 0.0417}, None, entered=True
+    )
+    assert "days since last event 0." in said("late", row | {"days_since_seen": 0.0}, None, entered=True)
+
+    left: Row = {"cart_open": True, "is_all": True, "nps": None}
+    assert (
+        said("late", left, None, entered=False)
+        == "Left Late: open cart: yes, in all, survey score (NPS) unknown."
     )
 
 
