@@ -16,6 +16,16 @@ from streams.settings import Settings
 from streams.snapshot import partitions
 
 
+def check_folder(out: Path) -> None:
+    """See to it, before anything is read, that there is a folder to write a file into.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}; make it, or name another file")
+
+
 def export_profiles(
     settings: Settings,
     reader: Reader,

@@ -60,9 +60,11 @@ def _matrix(frame: pl.DataFrame, audiences: Sequence[str]) -> Bool:
 def _read(path: Path) -> pl.DataFrame:
     """Return the profiles as conditions see them: NaN is NULL, yes/no are booleans."""
     try:
-        frame = pl.read_parquet(path)
+        with path.open("rb"):  # its error says what is wrong in one phrase
+            frame = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputFileError(f"{path}: {error}; name a file of `live-segments profiles export`") from error
+        why = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
+        raise InputFileError(f"{path}: {why}; name a file of `live-segments profiles export`") from error
     for name in ("customer_id", "audiences", *_RENAMED):
         if name not in frame.columns:
             raise InputFileError(

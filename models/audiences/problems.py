@@ -43,7 +43,7 @@ class DefinitionsError(ValueError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("; ".join(str(problem) for problem in self.problems))
+        super().__init__("; ".join(str(problem) for problem in self.problems).replace("?; ", "? "))
 
 
 class ConditionError(ValueError):

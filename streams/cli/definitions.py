@@ -39,7 +39,10 @@ def definitions() -> None:
     """
 
 
-@definitions.command(example="live-segments definitions check segments.toml")
+@definitions.command(
+    short_help="Name everything that is wrong with a file.",
+    example="live-segments definitions check segments.toml",
+)
 @_file
 @json_option
 def check(file: Path, as_json: bool) -> int:
@@ -59,7 +62,10 @@ def check(file: Path, as_json: bool) -> int:
     return ExitCode.NO if problems else ExitCode.DONE
 
 
-@definitions.command(example="live-segments definitions preview segments.toml --profiles profiles.parquet")
+@definitions.command(
+    short_help="Say what a file would do.",
+    example="live-segments definitions preview segments.toml --profiles profiles.parquet",
+)
 @_file
 @click.option(
     "--profiles",

@@ -18,7 +18,10 @@ def profiles() -> None:
     """Export what is known of every customer."""
 
 
-@profiles.command(example="live-segments profiles export --out profiles.parquet --at 2026-03-14")
+@profiles.command(
+    short_help="Write every customer's features and memberships to a file.",
+    example="live-segments profiles export --out profiles.parquet --at 2026-03-14",
+)
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The Parquet file to write."
 )
@@ -33,11 +36,12 @@ def export(out: Path, at: int | None, as_json: bool) -> None:
     are as of --at, but never from before a customer's last event.
     """
     from streams.clock import SystemClock
-    from streams.export import export_profiles
+    from streams.export import check_folder, export_profiles
     from streams.reader import Reader
     from streams.settings import load_settings
 
     settings = load_settings()
+    check_folder(out)
     with progress("exporting", "customers", total=settings.partitions) as bar, Reader(settings) as reader:
 
         def done(partitions: int, customers: int) -> None:

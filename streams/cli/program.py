@@ -113,7 +113,7 @@ def _complain(error: click.ClickException) -> int:
     text = " ".join(error.format_message().split())
     context = getattr(error, "ctx", None)
     if context is not None:
-        text += f" (see {context.command_path} --help)"
+        text = f"{text.rstrip('.')} (see {context.command_path} --help)"
     return _say(text, int(ExitCode.USAGE), debug=False)
 
 

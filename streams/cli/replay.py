@@ -68,7 +68,7 @@ def replay() -> None:
     type=Duration(),
     default="1h",
     show_default=True,
-    help="Event time between two looks at all customers.",
+    help="Event time between two looks at all customers; segments and audiences begin at the first.",
 )
 @click.option(
     "--chunk", type=click.IntRange(1, 1_000_000), default=4000, help="Events per call; changes nothing else."
@@ -136,6 +136,11 @@ def run(
     total = sum(report.records.values())
     if total and not report.counted:
         raise InputFileError(f"none of the {total:,} records could be used; the reasons stand above")
+    if total and not replaying.ticks:
+        say(
+            "nobody is in a segment or audience yet: these begin at the first look at all customers, and no "
+            "multiple of --sweep-interval lies between these events; a shorter one, such as 5m, may help"
+        )
     say(f"{total:,} events in {seconds:.1f} s: {total / max(seconds, 1e-9):,.0f} events/s")
     read.check_whole()
 
@@ -169,7 +174,7 @@ def _print(report: Report) -> None:
     )
     customers = max(report.customers, 1)
     print_table(
-        "",
+        "Behaviour segments at the end",
         ("id", "segment", ">customers", ">share"),
         [
             (row["id"] or "none", row["name"], row["size"], f"{row['size'] / customers:.1%}")

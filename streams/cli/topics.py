@@ -17,7 +17,10 @@ def topics() -> None:
     """Create the topics, or check them."""
 
 
-@topics.command(example="LIVE_SEGMENTS_REPLICATION_FACTOR=3 live-segments topics create")
+@topics.command(
+    short_help="Create the topics that are missing.",
+    example="LIVE_SEGMENTS_REPLICATION_FACTOR=3 live-segments topics create",
+)
 @json_option
 def create(as_json: bool) -> int:
     """Create the topics that are missing; those that are there stay: exit code 1 says that they differ."""
@@ -39,7 +42,7 @@ def create(as_json: bool) -> int:
     return ExitCode.NO if differences else ExitCode.DONE
 
 
-@topics.command(example="live-segments topics check")
+@topics.command(short_help="Name each difference from the declaration.", example="live-segments topics check")
 @json_option
 def check(as_json: bool) -> int:
     """Name each difference between the topics and their declaration; exit code 1 when there is one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from streams.codec.output_records import ChangeRecord
 from streams.demo.summary import Summary
 from streams.records import INPUT_TOPICS
 from streams.shop.customers import KINDS
+from streams.sizes import Segment
 
 LINES_PER_S = 5.0
 """Changes shown a second, at most: more cannot be read. All are counted."""
@@ -112,14 +114,12 @@ class Screen:
         if self._quiet:
             return
         found = summary.as_dict()
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Summary", title_justify="left")
-        table.add_column("id")
-        table.add_column("segment")
-        table.add_column("customers", justify="right")
-        table.add_column("share", justify="right")
-        for row in summary.segments():
-            table.add_row(row.id, row.name, f"{row.size:,}", f"{row.share:.1%}")
-        self._console.print(table)
+        self._console.print("\n[bold]At the end[/bold]")
+        segments = summary.segments()
+        behaviour = [row for row in segments if row.segment_set == "behaviour"]
+        audiences = [row for row in segments if row.segment_set != "behaviour"]
+        self._table("Behaviour segments: a customer is in one", behaviour)
+        self._table("Audiences: a customer is in any number of them", audiences)
         events = ", ".join(f"{n:,} {name}" for name, n in zip(INPUT_TOPICS, summary.events, strict=True) if n)
         changes, first_s = found["changes"], summary.first_change_s
         first = f"; the first change came after {first_s:.1f} s" if first_s is not None else ""
@@ -129,6 +129,20 @@ class Screen:
             f"Segments entered {changes['entered']:,} times, left {changes['left']:,} times; "
             f"{summary.dead_letters:,} dead letters; broker: {summary.broker}{first}."
         )
+
+    def _table(self, title: str, segments: Sequence[Segment]) -> None:
+        """Print segments with their customers; nothing when there are none."""
+        if not segments:
+            return
+        self._console.print(f"\n{title}")
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("id")
+        table.add_column("name")
+        table.add_column("customers", justify="right")
+        table.add_column("share", justify="right")
+        for row in segments:
+            table.add_row(row.id, escape(row.name), f"{row.size:,}", f"{row.share:.1%}")
+        self._console.print(table)
 
 
 def day_of(ms: int) -> str:

@@ -91,16 +91,18 @@ class Replay:
         self._sweep_ms = sweep_ms = -(-sweep_ms // grid) * grid
         self._chunk = chunk
         self.clock = ManualClock(0)
+        self.merging: Merging = make_merging(settings)
+        self.merging.define(None)  # before the engine is built, which may take a minute
         self.engine: Engine = make_engine(
             settings, self.clock, recorded=True, sweep_ms=sweep_ms, run_id=run_id, origin="backfill"
         )
-        self.merging: Merging = make_merging(settings)
         self.report = Report()
+        self.ticks = 0
+        """Sweeps so far; models and definitions come into force at them."""
         self._offsets: dict[tuple[int, int], int] = {}
         self._deltas = 0
         for partition in range(settings.partitions):
             self.engine.open(partition)
-        self.merging.define(None)
         self._publish(self.merging.take_definitions() or [])
 
     def run(self, records: Iterable[ShopRecord]) -> Report:
@@ -151,6 +153,7 @@ class Replay:
         self.engine.process(raw)
 
     def _tick(self, tick_ms: int) -> None:
+        self.ticks += 1
         self.clock.set(max(tick_ms, self.clock.now_ms()))
         self.engine.advance_to(self.engine.parts, tick_ms, tick_ms)
         self._commit()

@@ -56,8 +56,9 @@ class FileSink:
             self._changes: IO[bytes] = (folder / "changes.ndjson").open("wb")
             self._dead: IO[bytes] = (folder / "dead-letters.ndjson").open("wb")
         except OSError as error:
+            where = f"{error.filename}: " if str(error.filename) != str(folder) else ""
             raise UsageError(
-                f"--out {folder}: {error.strerror}; name a folder that can be written to"
+                f"--out {folder}: {where}{error.strerror}; name a folder that can be written to"
             ) from error
 
     def write(self, records: Sequence[Record]) -> None:

@@ -229,3 +229,33 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
     listed = capsys.readouterr().err.partition("Commands:\n")[2].splitlines()
     assert list(program.commands) == [line.split()[0] for line in listed]
     assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in COMMANDS if isinstance(COMMANDS[path], click.Group)], ids=" ".join
+)
+def test_a_group_lists_its_commands_in_whole_sentences(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """None is cut off."""
+    assert main([*path, "--help"]) == 0
+
+    listed = capsys.readouterr().out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert listed
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+
+
+def test_a_complaint_has_no_full_stop_before_its_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    """The program's own words end without one."""
+    assert main(["produce"]) == 2
+
+    assert capsys.readouterr().err == "error: Missing argument 'FILE...' (see live-segments produce --help)\n"
+
+
+def test_a_file_for_which_there_is_no_folder_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder is named, before a broker is asked for anything."""
+    assert main(["profiles", "export", "--out", str(tmp_path / "none" / "x.parquet")]) == 2
+
+    assert f"there is no folder {tmp_path / 'none'}; make it" in capsys.readouterr().err

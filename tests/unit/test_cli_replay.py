@@ -15,6 +15,7 @@ from streams.cli import main
 from streams.cli.program import THREADS
 from streams.shop.extract import EXTRACT
 
+NO_TICK = "nobody is in a segment or audience yet: these begin at the first look at all customers"
 RUN = ["replay", "run", str(EXTRACT), "--format", "online-retail"]
 
 
@@ -47,10 +48,13 @@ def test_files_hold_what_the_report_says(tmp_path: Path, capsys: pytest.CaptureF
     assert sum(money) == pytest.approx(report["totals"]["money_gross"])
     assert (out / "dead-letters.ndjson").read_bytes() == b""
     assert "20,828 rows read, 1,753 records made, 0 rows skipped" in captured.err
+    assert NO_TICK not in captured.err
 
 
-def test_partitions_without_customers_have_no_rows(tmp_path: Path) -> None:
-    """One order: all partitions but one are empty."""
+def test_partitions_without_customers_have_no_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One order: all partitions but one are empty, and no tick comes after which audiences are in force."""
     order = {
         "topic": "purchases",
         "event_id": "1",
@@ -65,6 +69,7 @@ def test_partitions_without_customers_have_no_rows(tmp_path: Path) -> None:
     assert main(["replay", "run", str(file), "--format", "events", "--out", str(out)]) == 0
     profiles = pq.read_table(out / "profiles.parquet")
     assert profiles["customer_id"].to_pylist() == ["c1"]
+    assert NO_TICK in capsys.readouterr().err
 
 
 def test_a_report_for_people_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,3 +170,20 @@ def test_a_folder_that_cannot_be_made_is_exit_code_2(
 
     assert main([*RUN, "--out", str(tmp_path / "file" / "out")]) == 2
     assert capsys.readouterr().err.startswith("error: --out ")
+    assert main([*RUN, "--out", "/proc/none/out"]) == 2
+    assert capsys.readouterr().err.startswith("error: --out /proc/none/out: /proc/none: No such file or dir")
+
+
+def test_a_broken_segments_file_is_refused_before_the_engine_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a broken file with events is."""
+
+    def build(*_: object, **__: object) -> None:
+        raise AssertionError("an engine was built")
+
+    monkeypatch.setattr("streams.replay.run.make_engine", build)
+    monkeypatch.setenv("LIVE_SEGMENTS_SEGMENTS_FILE", str(tmp_path / "none.toml"))
+
+    assert main(RUN) == 4
+    assert "none.toml: No such file or directory" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import pytest
 
-from models.audiences import Column, Definitions, Kind, catalogue, parse
+from models.audiences import Column, Definitions, DefinitionsError, Kind, Problem, catalogue, parse
 from models.clusterer import Accumulator, Model
 from streams.codec.activation import KEY, decode_numbered, encode_activation, is_definitions
 from streams.codec.definitions import decode_definition
@@ -366,6 +366,12 @@ def test_a_first_start_with_a_broken_file_names_every_problem_and_refuses(
         f"{file}: 2 problems, as told above; correct the file, `live-segments definitions check {file}` says "
         "when it is right"
     )
+
+
+def test_several_problems_in_one_line_have_one_mark_between_them() -> None:
+    error = DefinitionsError([Problem(4, "", "a", ("b",)), Problem(5, "", "c"), Problem(6, "", "d")])
+
+    assert str(error) == "line 4: a; did you mean b? line 5: c; line 6: d"
 
 
 def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
