@@ -6,7 +6,7 @@ from models import audiences, clusterer, features, packed, profiles, steadiness
 from models.calendar import Calendar
 from models.features import tally
 from streams import coding
-from streams.codec import ulid
+from streams.codec import rfc3339, ulid
 from streams.codec.events import Decoder, InputRules
 from streams.row_cache import RowCache
 from streams.transport import alignment, fetch, record_batch
@@ -20,6 +20,7 @@ def compile_kernels() -> None:
     packed.prepare()
     RowCache()
     ulid.prepare()
+    rfc3339.prepare()
     features.prepare()
     tally.prepare()
     audiences.prepare()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -17,14 +17,13 @@ from streams.codec.main_features import Json
 from streams.codec.membership import (
     AudienceMembership,
     Behaviour,
-    Membership,
     audiences_json,
     behaviours_json,
     encode_memberships,
 )
 from streams.codec.output_records import Origin
 from streams.partition import NOWHERE, Partition
-from streams.records import INPUT_TOPICS, Batch, Record, Rows
+from streams.records import INPUT_TOPICS, Batch, Bundle, Content, Record, Rows
 from streams.reviewing import kept
 
 CHANGELOG = "profiles-changelog"
@@ -66,7 +65,7 @@ def take(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int) ->
         InvariantError: the partition's account does not balance; nothing is forgotten.
     """
     part.ledger.check(part.number)
-    records: list[Record | Rows] = [*part.dead_letters]
+    records: list[Content] = [*part.dead_letters]
     for key in part.gone:  # before the rows: the customer may have come back since
         records.append(Record(MEMBERSHIPS, part.number, key, None))
         records.append(Record(CHANGELOG, part.number, codec.HOT_PREFIX + key, None))
@@ -118,27 +117,35 @@ def _unique(dirty: list[NDArray[np.intp]]) -> NDArray[np.intp]:
     return rows[np.diff(rows, prepend=-1) > 0]
 
 
-def _changes(part: Partition, rules: Deployment, received_at_ms: int) -> Iterator[Record]:
+def _changes(part: Partition, rules: Deployment, received_at_ms: int) -> Iterator[Bundle]:
     """Yield the change records, in order."""
-    origins = [_origin(change, rules, received_at_ms) for change in part.changes]
+    if not part.changes:
+        return
     encoded = encode_changes(
-        part.changes, origins, received_at_ms=received_at_ms, run_id=rules.run_id, space_id=rules.app_id
+        part.changes,
+        _origins(part.changes, rules, received_at_ms),
+        received_at_ms=received_at_ms,
+        run_id=rules.run_id,
+        space_id=rules.app_id,
     )
-    for change, origin, (value, headers) in zip(part.changes, origins, encoded, strict=True):
-        topic = BACKFILL if origin == "backfill" else CHANGES
-        yield Record(topic, part.number, change.customer_id.encode(), value, headers)
+    topic = BACKFILL if rules.origin == "backfill" else CHANGES
+    yield Bundle(topic, part.number, *encoded)
 
 
-def _origin(change: Change, rules: Deployment, received_at_ms: int) -> Origin:
+def _origins(changes: Sequence[Change], rules: Deployment, received_at_ms: int) -> Sequence[Origin]:
+    """Return the origin of each change."""
     if rules.origin is not None:
-        return rules.origin
+        return [rules.origin] * len(changes)
     # a new model decides silent customers as of now: what counts is when they were last there
-    newest_ms = change.seen_ms if change.cause in _RECALCULATED else change.timestamp_ms
-    return "catchup" if received_at_ms - newest_ms > rules.catchup_after_ms else "live"
+    newest = [change.seen_ms if change.cause in _RECALCULATED else change.timestamp_ms for change in changes]
+    oldest_ms = received_at_ms - rules.catchup_after_ms
+    return ["catchup" if newest_ms < oldest_ms else "live" for newest_ms in newest]
 
 
-def _memberships(part: Partition, slab: Slab) -> Iterator[Record]:
+def _memberships(part: Partition, slab: Slab) -> Iterator[Bundle]:
     """Yield what the customers who have changed are in, each as of their last change."""
+    if not part.changed:
+        return
     changed = part.changed.values()
     rows = np.array([held.row for held in changed], np.intp)
     numbers = slab.rows["behaviour"][rows].tolist()
@@ -148,26 +155,21 @@ def _memberships(part: Partition, slab: Slab) -> Iterator[Record]:
         for number in set(numbers)
         if number
     }
-    behaviours = behaviours_json(
-        segments,
-        numbers,
-        slab.rows["behaviour_since"][rows].tolist(),
-        [held.confidence for held in changed],
+    last = [held.change for held in changed]
+    values = encode_memberships(
+        [change.customer_id for change in last],
+        [change.sequence for change in last],
+        [change.timestamp_ms for change in last],
+        behaviours_json(
+            segments,
+            numbers,
+            slab.rows["behaviour_since"][rows].tolist(),
+            [held.confidence for held in changed],
+        ),
+        _audiences(part.rules, slab, rows),
+        [change.features for change in last],
     )
-    columns = zip(changed, behaviours, _audiences(part.rules, slab, rows), strict=True)
-    memberships = [
-        Membership(
-            (last := held.change).customer_id,
-            last.sequence,
-            last.timestamp_ms,
-            behaviour,
-            audiences,
-            last.features,
-        )
-        for held, behaviour, audiences in columns
-    ]
-    for key, value in zip(part.changed, encode_memberships(memberships), strict=True):
-        yield Record(MEMBERSHIPS, part.number, key, value)
+    yield Bundle(MEMBERSHIPS, part.number, list(part.changed), values)
 
 
 def _audiences(rules: Rules | None, slab: Slab, rows: NDArray[np.intp]) -> list[Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from msgspec import Struct
@@ -124,20 +125,59 @@ class Rows:
             )
 
 
+@dataclass(slots=True, eq=False)
+class Bundle:
+    """Records of one topic partition whose headers are called alike, as columns too: n keys, n values."""
+
+    topic: str
+    """As a record's."""
+    partition: int
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    headers: tuple[tuple[str, bytes | Sequence[bytes]], ...] = ()
+    """Names, and the text: one that all records have, or (n,)."""
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield each as a record."""
+        names = [name for name, _ in self.headers]
+        columns = [[text] * len(self) if isinstance(text, bytes) else text for _, text in self.headers]
+        rows = zip(*columns, strict=True) if columns else [()] * len(self)
+        for key, value, texts in zip(self.keys, self.values, rows, strict=True):
+            yield Record(self.topic, self.partition, key, value, tuple(zip(names, texts, strict=True)))
+
+    def part(self, start: int, stop: int) -> Bundle:
+        """Return the records [start, stop)."""
+        headers = [
+            (name, text if isinstance(text, bytes) else text[start:stop]) for name, text in self.headers
+        ]
+        return Bundle(
+            self.topic, self.partition, self.keys[start:stop], self.values[start:stop], tuple(headers)
+        )
+
+
+Content: TypeAlias = Record | Rows | Bundle
+
+
 @dataclass(slots=True)
 class Batch:
     """What one commit of a partition writes, beside the offsets of its inputs."""
 
-    contents: Sequence[Record | Rows] = ()
+    contents: Sequence[Content] = ()
     """Written in this order for each topic partition."""
     events: int = 0
     """Input records that the batch covers."""
 
     def __len__(self) -> int:
         """Return the number of records."""
-        return sum(len(some) if isinstance(some, Rows) else 1 for some in self.contents)
+        return sum(1 if isinstance(some, Record) else len(some) for some in self.contents)
 
     @property
     def records(self) -> list[Record]:
         """The contents, each record for itself."""
-        return [record for some in self.contents for record in (some if isinstance(some, Rows) else (some,))]
+        return [
+            record for some in self.contents for record in ((some,) if isinstance(some, Record) else some)
+        ]

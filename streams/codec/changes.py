@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 import msgspec
 import orjson
 from msgspec import Struct
+from msgspec.structs import astuple
 
-from streams.codec.json_columns import OPTIONS, json_of, objects, scalars, strings
+from streams.codec.json_columns import OPTIONS, json_of, scalars, strings
 from streams.codec.main_features import NO_FEATURES, Json, features_json
 from streams.codec.output_records import (
     FIXED_PROPERTIES,
@@ -23,10 +23,9 @@ from streams.codec.output_records import (
     Reason,
     Scalar,
     SegmentSet,
-    Trigger,
 )
 from streams.codec.reasons import NO_REASONS
-from streams.codec.rfc3339 import rfc3339
+from streams.codec.rfc3339 import rfc3339, rfc3339_each
 from streams.codec.ulid import message_id, message_ids
 
 __all__ = [
@@ -37,7 +36,6 @@ __all__ = [
     "DecodedChange",
     "Headers",
     "Reason",
-    "Trigger",
     "decode_change",
     "encode_change",
     "encode_changes",
@@ -74,7 +72,8 @@ class Change(Struct, frozen=True, gc=False, kw_only=True):
     confidence: float | None = None
     model_version: int
     definitions_version: int
-    trigger: Trigger | None = None
+    trigger: Json | None = None
+    """As `triggers_of` returns it."""
     reasons: Json = NO_REASONS
     """As the functions of `streams.codec.reasons` return them."""
     features: Json = NO_FEATURES
@@ -123,10 +122,21 @@ def encode_change(
         ValueError: a time is out of range, or an id breaks its own bound so that the record cannot fit.
     """
     made = encode_changes([change], [origin], received_at_ms=received_at_ms, run_id=run_id, space_id=space_id)
-    ((value, headers),) = made
+    headers: Headers = tuple(
+        [(name, text if isinstance(text, bytes) else text[0]) for name, text in made.headers]
+    )
     if traceparent is not None:
         headers += (("traceparent", traceparent.encode()),)
-    return value, headers
+    return made.values[0], headers
+
+
+class Encoded(NamedTuple):
+    """Change records as columns."""
+
+    keys: list[bytes]
+    values: list[bytes]
+    headers: tuple[tuple[str, bytes | list[bytes]], ...]
+    """Names, and the text of all records, or that of each."""
 
 
 def encode_changes(
@@ -136,60 +146,76 @@ def encode_changes(
     received_at_ms: int,
     run_id: str,
     space_id: str,
-) -> Iterator[tuple[bytes, Headers]]:
-    """Yield what `encode_change` returns, for each of the changes of a commit.
+) -> Encoded:
+    """Return what `encode_change` does, for all changes of a commit, of which there is at least one.
 
     Raises:
         ValueError: as `encode_change`.
     """
-    times = [change.timestamp_ms for change in changes]
-    received = rfc3339(received_at_ms)
+    column = _columns(changes)
+    customers, segments, sequences = column["customer_id"], column["segment_id"], column["sequence"]
+    idents = message_ids(zip(customers, segments, sequences, strict=True), run_id, column["timestamp_ms"])
+    times, received = rfc3339_each(column["timestamp_ms"]), rfc3339(received_at_ms)
     frames: dict[Origin, dict[tuple[Any, ...], _Frame]] = {origin: {} for origin in set(origins)}
     columns = zip(
-        changes,
         origins,
-        message_ids(map(_IDENTITY, changes), run_id, times),
-        map(rfc3339, times),
-        strings([change.customer_id for change in changes]),
-        scalars([change.move_id for change in changes]),
-        strings([change.reason for change in changes]),
-        scalars([change.confidence for change in changes]),
-        _triggers(changes),
+        zip(*[column[name] for name in _SIDES], strict=True),
+        idents,
+        times,
+        strings(customers),
+        scalars(column["move_id"]),
+        rfc3339_each(column["since_ms"]),
+        sequences,
+        column["cause"],
+        strings(column["reason"]),
+        scalars(column["confidence"]),
+        column["features"],
+        column["reasons"],
+        column["trigger"],
         strict=True,
     )
-    for change, origin, ident, time, customer, move, reason, confidence, trigger in columns:
-        sides = _SIDES(change)
+    values: list[bytes] = []
+    for (
+        origin, sides, ident, time, customer, move, since, sequence, cause, reason, confidence, features,
+        reasons, trigger,
+    ) in columns:  # fmt: skip
         frame = frames[origin].get(sides)
         if frame is None:
             frame = frames[origin][sides] = _frame(*sides, origin, run_id, space_id)
-        opening, segment, versions, personas, flag, source, origin_header = frame
-        features = change.features
+        opening, segment, versions, personas, flag = frame
         if flag in features:
-            features = _without(features, change.segment_id)
+            features = _without(features, segments[len(values)])  # noqa: PLW2901
         shown = f",{features[1:-1]}" if len(features) > len(NO_FEATURES) else ""
+        caused = f',"trigger":{trigger}' if trigger is not None and cause == "event" else ""
         value = (
             f'{opening}{customer}","messageId":"{ident}","timestamp":"{time}","receivedAt":"{received}",'
-            f'{segment}"move_id":{move},"since":"{rfc3339(change.since_ms)}","sequence":{change.sequence},'
-            f'"cause":"{change.cause}","reason":"{reason}","confidence":{confidence},{versions}{shown}}},'
-            f'"context":{{"reasons":{change.reasons},{personas}{trigger}}}}}'
+            f'{segment}"move_id":{move},"since":"{since}","sequence":{sequence},'
+            f'"cause":"{cause}","reason":"{reason}","confidence":{confidence},{versions}{shown}}},'
+            f'"context":{{"reasons":{reasons},{personas}{caused}}}}}'
         ).encode()
         if len(value) > MAX_VALUE_BYTES:
-            value = _fit(orjson.loads(value), change)
-        headers: Headers = (
-            _SPEC,
-            ("ce_id", ident.encode()),
-            _TYPE,
-            source,
-            ("ce_time", time.encode()),
-            ("ce_subject", change.customer_id.encode()),
-            _CONTENT,
-            origin_header,
-        )
-        yield value, headers
+            value = _fit(orjson.loads(value), changes[len(values)])
+        values.append(value)
+    keys = [customer.encode() for customer in customers]
+    headers = (
+        _SPEC,
+        ("ce_id", [ident.encode() for ident in idents]),
+        _TYPE,
+        ("ce_source", f"/live-segments/{quote(space_id, safe='')}".encode()),
+        ("ce_time", [time.encode() for time in times]),
+        ("ce_subject", keys),
+        _CONTENT,
+        ("origin", [origin.encode() for origin in origins] if len(frames) > 1 else origins[0].encode()),
+    )
+    return Encoded(keys, values, headers)
 
 
-_IDENTITY = attrgetter("customer_id", "segment_id", "sequence")
-_SIDES = attrgetter(
+def _columns(changes: Sequence[Change]) -> dict[str, tuple[Any, ...]]:
+    """Return the fields of changes (at least one), each a column."""
+    return dict(zip(Change.__struct_fields__, zip(*map(astuple, changes), strict=True), strict=True))
+
+
+_SIDES = (
     "segment_set",
     "segment_id",
     "segment_name",
@@ -202,7 +228,6 @@ _SIDES = attrgetter(
 _SPEC = ("ce_specversion", b"1.0")
 _TYPE = ("ce_type", CHANGE_TYPE.encode())
 _CONTENT = ("content-type", b"application/json")
-_encode = msgspec.json.Encoder().encode
 
 
 class _Frame(NamedTuple):
@@ -218,8 +243,6 @@ class _Frame(NamedTuple):
     """What Segment's audience mappings read."""
     flag: str
     """How a main feature would begin that is called as the segment."""
-    source: Header
-    origin: Header
 
 
 @lru_cache(maxsize=1024)
@@ -260,8 +283,6 @@ def _frame(  # what is cached must be hashable: the fields one by one
         versions,
         f'"personas":{json_of(personas)}',
         f'"{segment_id}":',
-        ("ce_source", f"/live-segments/{quote(space_id, safe='')}".encode()),
-        ("origin", origin.encode()),
     )
 
 
@@ -270,14 +291,6 @@ def _without(features: Json, name: str) -> Json:
     held = orjson.loads(features)
     held.pop(name, None)
     return features_json(held)
-
-
-def _triggers(changes: Sequence[Change]) -> Iterator[str]:
-    """Yield the records behind the changes, as further parts of the context."""
-    caused = [change.trigger if change.cause == "event" else None for change in changes]
-    texts = iter(objects([trigger for trigger in caused if trigger is not None], _encode))
-    for trigger in caused:
-        yield "" if trigger is None else f',"trigger":{{{next(texts)}}}'
 
 
 def _fit(document: dict[str, Any], change: Change) -> bytes:

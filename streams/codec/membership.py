@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -10,7 +10,7 @@ from msgspec import Struct
 from streams.codec.json_columns import json_of, scalars, strings
 from streams.codec.main_features import Json
 from streams.codec.output_records import SCHEMA_VERSION, MembershipRecord
-from streams.codec.rfc3339 import rfc3339
+from streams.codec.rfc3339 import rfc3339_each
 
 NOBODY = Json("null")
 """The behaviour segment of a customer who has not been assigned."""
@@ -32,25 +32,6 @@ class AudienceMembership(Struct, frozen=True, gc=False):
     since_ms: int
 
 
-class Membership(Struct, frozen=True, gc=False):
-    """What one customer is in as of their last change.
-
-    After an erasure there is nothing to encode: the record is a tombstone.
-    """
-
-    customer_id: str
-    sequence: int
-    """Of the customer's last record on `segment-changes`."""
-    updated_at_ms: int
-    """Event time of the last change, epoch milliseconds."""
-    behaviour: Json
-    """As `behaviours_json` returns it; NOBODY until the customer has been assigned."""
-    audiences: Json
-    """All audiences the customer is in, as `audiences_json` returns them."""
-    features: Json
-    """The configured main features at updated_at_ms."""
-
-
 def behaviours_json(
     segments: Mapping[int, Behaviour],
     numbers: Sequence[int],
@@ -70,10 +51,10 @@ def behaviours_json(
     """
     known = {number: _around(segment) for number, segment in segments.items()}
     return [
-        Json(f'{known[number][0]}{rfc3339(since)}","confidence":{sure}{known[number][1]}')
+        Json(f'{known[number][0]}{since}","confidence":{sure}{known[number][1]}')
         if number in known
         else NOBODY
-        for number, since, sure in zip(numbers, since_ms, scalars(confidence), strict=True)
+        for number, since, sure in zip(numbers, rfc3339_each(since_ms), scalars(confidence), strict=True)
     ]
 
 
@@ -89,7 +70,8 @@ def audiences_json(segment_ids: Sequence[str], since_ms: Sequence[int], counts: 
         ValueError: a time is out of range.
     """
     openings = {name: f'{{"segment_id":{json_of(name)},"since":"' for name in set(segment_ids)}
-    held = [f'{openings[name]}{rfc3339(since)}"}}' for name, since in zip(segment_ids, since_ms, strict=True)]
+    times = rfc3339_each(since_ms)
+    held = [f'{openings[name]}{since}"}}' for name, since in zip(segment_ids, times, strict=True)]
     found, begin = [], 0
     for count in counts:
         found.append(Json(f"[{','.join(held[begin : begin + count])}]") if count else NO_AUDIENCES)
@@ -97,19 +79,46 @@ def audiences_json(segment_ids: Sequence[str], since_ms: Sequence[int], counts: 
     return found
 
 
-def encode_memberships(memberships: Sequence[Membership]) -> Iterator[bytes]:
-    """Yield the value for each customer; the key is the customer id as UTF-8.
+def encode_memberships(
+    customers: Sequence[str],
+    sequences: Sequence[int],
+    updated_at_ms: Sequence[int],
+    behaviours: Sequence[Json],
+    audiences: Sequence[Json],
+    features: Sequence[Json],
+) -> list[bytes]:
+    """Return what each of n customers is in as of their last change; the key is the customer id as UTF-8.
+
+    After an erasure there is nothing to encode: the record is a tombstone.
+
+    Args:
+        customers: (n,) their ids.
+        sequences: (n,) of each customer's last record on `segment-changes`.
+        updated_at_ms: (n,) event time of the last change, epoch milliseconds.
+        behaviours: (n,) as `behaviours_json` returns them; NOBODY until the customer has been assigned.
+        audiences: (n,) all audiences the customer is in, as `audiences_json` returns them.
+        features: (n,) the configured main features at that time.
 
     Raises:
         ValueError: a time is out of range.
     """
-    customers = strings([membership.customer_id for membership in memberships])
-    for known, customer in zip(memberships, customers, strict=True):
-        yield (
-            f'{{"customer_id":"{customer}","sequence":{known.sequence},'
-            f'"updated_at":"{rfc3339(known.updated_at_ms)}","behaviour":{known.behaviour},'
-            f'"audiences":{known.audiences},"features":{known.features},"schema_version":{SCHEMA_VERSION}}}'
+    columns = zip(
+        strings(customers),
+        sequences,
+        rfc3339_each(updated_at_ms),
+        behaviours,
+        audiences,
+        features,
+        strict=True,
+    )
+    return [
+        (
+            f'{{"customer_id":"{customer}","sequence":{sequence},"updated_at":"{updated}",'
+            f'"behaviour":{behaviour},"audiences":{held},"features":{shown},'
+            f'"schema_version":{SCHEMA_VERSION}}}'
         ).encode()
+        for customer, sequence, updated, behaviour, held, shown in columns
+    ]
 
 
 def _around(segment: Behaviour) -> tuple[str, str]:

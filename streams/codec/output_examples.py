@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from streams.codec.changes import Change, Headers, Reason, Trigger, encode_change
+from streams.codec.changes import Change, Headers, Reason, encode_change
 from streams.codec.definitions import Definition, Lineage, encode_definition
 from streams.codec.main_features import features_json
 from streams.codec.membership import (
     NO_AUDIENCES,
     NOBODY,
     Behaviour,
-    Membership,
     audiences_json,
     behaviours_json,
     encode_memberships,
@@ -17,6 +16,7 @@ from streams.codec.membership import (
 from streams.codec.output_records import Difference, Favourite, Scalar, SegmentReview
 from streams.codec.reasons import reasons_json
 from streams.codec.sentences import reason_sentence
+from streams.codec.triggers import triggers_of
 
 _SINCE_MS = 1_769_867_112_000
 _TIME_MS = 1_773_480_413_589
@@ -37,6 +37,7 @@ _MOVE_REASONS = (
     Reason("orders_90d", 0, 2, 0.31),
     Reason("sessions_30d", 1, 1, 0.09),
 )
+_TRIGGER = triggers_of([("product-views", 5, 90_411)], ["view-000183"])[0]
 _RULE_REASONS = (Reason("money_365d", 812.5, 812.5, None), Reason("days_since_order", 60.0, 59.99, None))
 
 
@@ -71,23 +72,14 @@ def membership_records() -> list[bytes]:
     }
     (behaviour,) = behaviours_json({3: Behaviour("b-3", "Dormant", 12)}, [3], [_TIME_MS], [0.83])
     (audiences,) = audiences_json(["one-time-buyers"], [_SINCE_MS], [1])
-    known = Membership(
-        customer_id="12347",
-        sequence=42,
-        updated_at_ms=_TIME_MS,
-        behaviour=behaviour,
-        audiences=audiences,
-        features=_FEATURES,
+    return encode_memberships(
+        ["12347", "12348"],
+        [42, 2],
+        [_TIME_MS, _TIME_MS],
+        [behaviour, NOBODY],
+        [audiences, NO_AUDIENCES],
+        [_FEATURES, features_json(nothing)],
     )
-    fresh = Membership(
-        customer_id="12348",
-        sequence=2,
-        updated_at_ms=_TIME_MS,
-        behaviour=NOBODY,
-        audiences=NO_AUDIENCES,
-        features=features_json(nothing),
-    )
-    return list(encode_memberships([known, fresh]))
 
 
 def definition_records() -> list[bytes]:
@@ -174,7 +166,7 @@ def _moved(*, entered: bool) -> Change:
         confidence=0.83,
         model_version=12,
         definitions_version=3,
-        trigger=Trigger("product-views", 5, 90_411, "view-000183"),
+        trigger=_TRIGGER,
         reasons=reasons_json(_MOVE_REASONS),
         features=_FEATURES,
     )

@@ -1,4 +1,4 @@
-"""RFC 3339 texts of the usual forms to epoch milliseconds, compiled, for many that lie in one buffer."""
+"""RFC 3339 texts of the usual forms to epoch milliseconds and back, compiled, for many at once."""
 
 from __future__ import annotations
 
@@ -27,6 +27,39 @@ def time_spans(buffer: U8, spans: Any) -> I64:
         if length:
             times[i] = _time(buffer, start, length)
     return times
+
+
+@kernel
+def time_texts(times: I64) -> U8:
+    """Return (n, 24) the texts of times, as `streams.codec.rfc3339` writes them; years 1 to 9999."""
+    texts = np.empty((len(times), 24), np.uint8)
+    for i in range(len(times)):
+        days, rest = times[i] // 86_400_000, times[i] % 86_400_000
+        shifted = days + 719_468
+        era = shifted // 146_097
+        of_era = shifted - era * 146_097
+        of_four = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
+        of_year = of_era - (365 * of_four + of_four // 4 - of_four // 100)
+        place = (5 * of_year + 2) // 153
+        month = place + 3 if place < 10 else place - 9
+        text = texts[i]
+        _write(text, 0, 4, of_four + era * 400 + (month <= 2), ord("-"))
+        _write(text, 5, 2, month, ord("-"))
+        _write(text, 8, 2, of_year - (153 * place + 2) // 5 + 1, ord("T"))
+        _write(text, 11, 2, rest // 3_600_000, ord(":"))
+        _write(text, 14, 2, rest // 60_000 % 60, ord(":"))
+        _write(text, 17, 2, rest // 1000 % 60, ord("."))
+        _write(text, 20, 3, rest % 1000, ord("Z"))
+    return texts
+
+
+@compiled
+def _write(text: U8, at: int, digits: int, number: Any, sign: int) -> None:
+    """Write a number with some digits, and a sign behind it."""
+    for k in range(at + digits - 1, at - 1, -1):
+        text[k] = ord("0") + number % 10
+        number //= 10
+    text[at + digits] = sign
 
 
 @compiled

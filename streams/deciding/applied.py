@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from models.events import I64, Events
 from models.profiles import Updated, gather, scatter
-from streams.codec.changes import Trigger
+from streams.codec.main_features import Json
+from streams.codec.triggers import triggers_of
 from streams.records import INPUT_TOPICS, RawBatch
 
 
@@ -26,7 +27,7 @@ class Applied:
     partition: NDArray[np.int32]
     """(n,) partition number of each."""
     updated: Updated
-    _triggers: dict[int, Trigger] = field(default_factory=dict)
+    _triggers: dict[int, Json] = field(default_factory=dict)
     """Those that somebody has asked for, by index of the record: an event may cause several changes."""
 
     def groups_of(self, event: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.void]]:
@@ -40,22 +41,15 @@ class Applied:
         scatter(before, again, gather(updated.after, updated.order[place[event[again]] - 1]))
         return group, before
 
-    def triggers(self, event: NDArray[np.intp]) -> Sequence[Trigger]:
+    def triggers(self, event: NDArray[np.intp]) -> Sequence[Json]:
         """Return the input record behind each event."""
-        known = self._triggers
-        found = []
-        for at in self.events.source[self.chosen[event]].tolist():
-            trigger = known.get(at)
-            if trigger is None:
-                trigger = known[at] = self._trigger(at)
-            found.append(trigger)
-        return found
-
-    def _trigger(self, at: int) -> Trigger:
-        raw = self.raw
-        event_id = _decode_id(raw.value[at] or b"{}").event_id
-        topic = INPUT_TOPICS[raw.topic[at]]
-        return Trigger(topic, int(raw.partition[at]), int(raw.offset[at]), event_id)
+        known, raw = self._triggers, self.raw
+        places = self.events.source[self.chosen[event]].tolist()
+        new = [at for at in dict.fromkeys(places) if at not in known]
+        records = [(INPUT_TOPICS[raw.topic[at]], int(raw.partition[at]), int(raw.offset[at])) for at in new]
+        event_ids = [_decode_id(raw.value[at] or b"{}").event_id for at in new]
+        known.update(zip(new, triggers_of(records, event_ids), strict=True))
+        return [known[at] for at in places]
 
 
 class _EventId(msgspec.Struct):

@@ -14,7 +14,7 @@ from models.clusterer import Model
 from models.events import F64, I64, Bool
 from models.names import Names
 from models.profiles.layout import AUDIENCES
-from streams.codec.changes import Trigger
+from streams.codec.main_features import Json
 from streams.partition import Partition
 
 LATEST_S = 2**32 - 1
@@ -37,7 +37,7 @@ class Movers:
     """(m,) the row as it was decided before."""
     before_at: I64
     """(m,) time of that decision."""
-    trigger: Sequence[Trigger | None]
+    trigger: Sequence[Json | None]
 
     def __len__(self) -> int:
         """Return the number of moves."""

@@ -12,50 +12,51 @@ import numpy as np
 from models.compiled import compiled, kernel
 from models.events import I64, U8
 
-AT, COUNT, NEEDED, RECORD, TEXT, BYTE = range(6)
+AT, COUNT, NEEDED, RECORD, BYTE = range(5)
 """Places of a state: bytes and records in the frames, and bytes of the record for which there was no room; of
-what is next: the record, its first text, and where that begins."""
+what is next: the record, and where its first text begins."""
 
 
 @kernel
-def frame_records(frames: U8, texts: U8, sizes: I64, headers: I64, state: I64) -> bool:
+def frame_bundle(frames: U8, texts: U8, sizes: I64, fixed: U8, ends: I64, state: I64) -> bool:
     """Write records behind those that are in the frames; returns whether all have found room.
 
     Args:
         frames: bytes of records, as many as `state` says.
-        texts: each record's key, value, and name and text of its headers, one behind the other.
-        sizes: (m,) bytes of each text, -1 for a null.
-        headers: (n,) of each record.
-        state: (6,) from where the records are written; is moved on.
+        texts: each record's key, value and the texts of headers that differ, one behind the other.
+        sizes: (n, k) bytes of each text, -1 for a null.
+        fixed: what all records have between the value and those texts, between them and behind the last.
+        ends: (k - 1,) where each piece of it ends.
+        state: (5,) from where the records are written; is moved on.
     """
     at: Any = state[AT]
-    while state[RECORD] < len(headers):
-        first, count = state[TEXT], headers[state[RECORD]]
-        size = 2 + _width(state[COUNT]) + _width(count)
-        for text in range(first, first + 2 + 2 * count):
-            size += _width(sizes[text]) + max(sizes[text], 0)
+    columns = sizes.shape[1]
+    while state[RECORD] < len(sizes):
+        record = state[RECORD]
+        size = 2 + _width(state[COUNT]) + len(fixed)
+        for column in range(columns):
+            size += _width(sizes[record, column]) + max(sizes[record, column], 0)
         if at + _width(size) + size > len(frames):
             state[NEEDED] = _width(size) + size
             return False
         at = _begin(frames, at, size, state[COUNT])
-        for text in range(first, first + 2 + 2 * count):
-            if text == first + 2:
-                at = _varint(frames, at, count)
-            at = _varint(frames, at, sizes[text])
-            at = _copy(frames, at, texts, state[BYTE], sizes[text])
-            state[BYTE] += max(sizes[text], 0)
-        if not count:
-            at = _varint(frames, at, count)
+        begin: Any = 0
+        for column in range(columns):
+            at = _varint(frames, at, sizes[record, column])
+            at = _copy(frames, at, texts, state[BYTE], sizes[record, column])
+            state[BYTE] += max(sizes[record, column], 0)
+            if column > 0:
+                at = _copy(frames, at, fixed, begin, ends[column - 1] - begin)
+                begin = ends[column - 1]
         state[AT] = at
         state[COUNT] += 1
         state[RECORD] += 1
-        state[TEXT] += 2 + 2 * count
     return True
 
 
 @kernel
 def frame_rows(frames: U8, keys: U8, sizes: I64, values: U8, prefixes: U8, state: I64) -> bool:
-    """Write records without headers, of which all keys and all values begin alike, as `frame_records` does.
+    """Write records without headers, of which all keys and all values begin alike, as `frame_bundle` does.
 
     Args:
         frames: bytes of records, as many as `state` says.
@@ -63,7 +64,7 @@ def frame_rows(frames: U8, keys: U8, sizes: I64, values: U8, prefixes: U8, state
         sizes: (n,) bytes of each of them.
         values: (n, width) what comes behind the first byte of each value.
         prefixes: (2,) first byte of keys, of values.
-        state: (6,) from where the records are written; is moved on.
+        state: (5,) from where the records are written; is moved on.
     """
     at: Any = state[AT]
     width = 1 + values.shape[1]

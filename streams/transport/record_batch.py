@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import cramjam
 import numpy as np
-from aiokafka.record.util import calc_crc32c
+from aiokafka.record.util import calc_crc32c, encode_varint
 
 from models.events import I64, U8
-from streams.records import Record, Rows
-from streams.transport.frame_kernels import AT, COUNT, NEEDED, RECORD, frame_records, frame_rows
+from streams.records import Bundle, Content, Record, Rows
+from streams.transport.frame_kernels import AT, COUNT, NEEDED, RECORD, frame_bundle, frame_rows
 
 MAX_BATCH_BYTES = 1 << 20
 """A record batch, and so one record, is at most this large: the broker's default limit."""
@@ -26,7 +26,7 @@ _HEADER = struct.Struct(">qiibIhiqqqhii")
 _LENGTH_AT, _CRC_AT, _ATTRIBUTES_AT = 8, 17, 21
 _MAGIC, _SNAPPY, _TRANSACTIONAL = 2, 2, 16
 _SOME = 1_000
-"""Records that are made columns of at a time: their copies stay in the processor's cache."""
+"""Records of a bundle that are framed at a time: their copies stay in the processor's cache."""
 
 
 class RecordBatch:
@@ -78,15 +78,13 @@ class RecordBatch:
         return bytes(built)
 
 
-def batches(
-    records: Sequence[Record | Rows], timestamp_ms: int, *, transactional: bool
-) -> Iterator[RecordBatch]:
+def batches(records: Sequence[Content], timestamp_ms: int, *, transactional: bool) -> Iterator[RecordBatch]:
     """Yield the batches of one topic partition's records, in order.
 
     A record that is larger than a batch gets one of its own: compressed it may be small enough.
     """
     room = MAX_BATCH_BYTES - _HEADER.size
-    frames, state = np.empty(room, np.uint8), np.zeros(6, np.int64)
+    frames, state = np.empty(room, np.uint8), np.zeros(5, np.int64)
 
     def batch() -> RecordBatch:
         made = RecordBatch(frames[: state[AT]], int(state[COUNT]), timestamp_ms, transactional=transactional)
@@ -106,30 +104,56 @@ def batches(
         yield batch()
 
 
-def _runs(records: Sequence[Record | Rows]) -> Iterator[Rows | list[Record]]:
-    """Yield rows, and of other records that follow each other some at a time."""
-    for kind, run in groupby(records, type):
-        if kind is Rows:
-            yield from cast("Iterator[Rows]", run)
+def _runs(records: Sequence[Content]) -> Iterator[Rows | Bundle]:
+    """Yield rows, and other records some at a time."""
+    for headers, run in groupby(records, _headers):
+        if headers is None:
+            for some in cast("Iterator[Rows | Bundle]", run):
+                if isinstance(some, Rows):
+                    yield some
+                    continue
+                for start in range(0, len(some), _SOME):
+                    yield some.part(start, start + _SOME)
             continue
-        while some := list(islice(cast("Iterator[Record]", run), _SOME)):
-            yield some
+        while alike := list(islice(cast("Iterator[Record]", run), _SOME)):
+            texts = [(name, [one.headers[i][1] for one in alike]) for i, name in enumerate(headers)]
+            yield Bundle("", 0, [one.key for one in alike], [one.value for one in alike], tuple(texts))
 
 
-def _framing(some: Rows | list[Record]) -> Callable[[U8, I64], bool]:
+def _headers(some: Content) -> tuple[str, ...] | None:
+    """Return how the headers of a record are called."""
+    return tuple([name for name, _ in some.headers]) if isinstance(some, Record) else None
+
+
+def _framing(some: Rows | Bundle) -> Callable[[U8, I64], bool]:
     """Return the kernel with what it is to frame."""
     if isinstance(some, Rows):
         prefixes = np.frombuffer(some.key_prefix + some.value_prefix, np.uint8)
         keys, sizes = _joined(some.keys)
         return lambda frames, state: frame_rows(frames, keys, sizes, some.values, prefixes, state)
-    texts: list[bytes | None] = []
-    for record in some:
-        texts += (record.key, record.value)
-        for name, text in record.headers:
-            texts += (name.encode(), text)
+    columns, fixed, ends = [some.keys, some.values], bytearray(), []
+    encode_varint(len(some.headers), fixed.append)
+    for name, text in some.headers:
+        _put(name.encode(), fixed)
+        if isinstance(text, bytes):
+            _put(text, fixed)
+        else:
+            columns.append(text)
+            ends.append(len(fixed))
+    ends.append(len(fixed))
+    width = len(columns)
+    texts: list[bytes | None] = [None] * (width * len(some))
+    for place, column in enumerate(columns):
+        texts[place::width] = column
     joined, sizes = _joined(texts)
-    headers = np.array([len(record.headers) for record in some])
-    return lambda frames, state: frame_records(frames, joined, sizes, headers, state)
+    sizes, pieces, borders = sizes.reshape(-1, width), np.frombuffer(bytes(fixed), np.uint8), np.array(ends)
+    return lambda frames, state: frame_bundle(frames, joined, sizes, pieces, borders, state)
+
+
+def _put(text: bytes, fixed: bytearray) -> None:
+    """Append a text and before it its size."""
+    encode_varint(len(text), fixed.append)
+    fixed += text
 
 
 def _joined(texts: Sequence[bytes | None]) -> tuple[U8, I64]:

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation
 from aiokafka.structs import OffsetAndMetadata
 
-from streams.records import Record, Rows
+from streams.records import Content
 from streams.settings import Settings
 from streams.transport.clients import new_producer
 from streams.transport.record_batch import RecordBatch, batches, prepare
@@ -49,7 +49,7 @@ class Transactor:
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self._producer.stop(), timeout_s)
 
-    async def commit(self, records: Sequence[Record | Rows], offsets: Offsets, timestamp_ms: int) -> int:
+    async def commit(self, records: Sequence[Content], offsets: Offsets, timestamp_ms: int) -> int:
         """Write the records and the offsets in one transaction; returns the bytes written.
 
         Raises:
@@ -90,7 +90,7 @@ class Transactor:
             await asyncio.wait_for(self._producer.abort_transaction(), 3)
 
     async def _send(
-        self, records: Sequence[Record | Rows], timestamp_ms: int, sent: list[asyncio.Future[object]]
+        self, records: Sequence[Content], timestamp_ms: int, sent: list[asyncio.Future[object]]
     ) -> int:
         """Hand all records to the producer's sender; each topic partition's stay in order.
 
@@ -123,7 +123,7 @@ class PlainWriter(Transactor):
         self._producer = new_producer(settings, None)
         self._plain_commit = plain_commit
 
-    async def commit(self, records: Sequence[Record | Rows], offsets: Offsets, timestamp_ms: int) -> int:
+    async def commit(self, records: Sequence[Content], offsets: Offsets, timestamp_ms: int) -> int:
         """Write the records, wait until they are stored, then commit the offsets."""
         sent: list[asyncio.Future[object]] = []
         size = await self._send(records, timestamp_ms, sent)
@@ -149,8 +149,8 @@ async def _stored(sent: Sequence[asyncio.Future[object]]) -> None:
             raise outcome
 
 
-def _by_partition(records: Sequence[Record | Rows]) -> dict[tuple[str, int], list[Record | Rows]]:
-    groups: dict[tuple[str, int], list[Record | Rows]] = {}
+def _by_partition(records: Sequence[Content]) -> dict[tuple[str, int], list[Content]]:
+    groups: dict[tuple[str, int], list[Content]] = {}
     for record in records:
         groups.setdefault((record.topic, record.partition), []).append(record)
     return groups

@@ -12,7 +12,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.records import Batch, Record, Rows
+from streams.records import Batch, Bundle, Content, Record, Rows
 from streams.transport.record_batch import MAX_BATCH_BYTES, batches
 
 NOW_MS = 1_790_000_000_000
@@ -51,7 +51,7 @@ def stock(records: Sequence[Record], *, transactional: bool) -> list[tuple[int, 
     return made
 
 
-def ours(contents: Sequence[Record | Rows], *, transactional: bool) -> list[tuple[int, int, Any]]:
+def ours(contents: Sequence[Content], *, transactional: bool) -> list[tuple[int, int, Any]]:
     """Return the same of ours."""
     made = []
     for batch in batches(contents, NOW_MS, transactional=transactional):
@@ -85,10 +85,23 @@ def rows(draw: st.DrawFn) -> Rows:
     return Rows("t", 0, b"h", keys, b"\1", values)
 
 
+@st.composite
+def bundles(draw: st.DrawFn) -> Bundle:
+    """Draw records with the same headers, of which some have the same text too."""
+    n = draw(MANY)
+    columns = [
+        [b"%d" % i + some[: i % (len(some) + 1)] for i in range(n)]
+        for some in draw(st.lists(texts(), min_size=2, max_size=4))
+    ]
+    headers = [(draw(st.text(max_size=70)), draw(st.sampled_from(columns) | texts())) for _ in range(n % 4)]
+    nulls: list[bytes | None] = [None if i % 3 == 0 else text for i, text in enumerate(columns[1])]
+    return Bundle("t", 0, columns[0], draw(st.sampled_from([columns[1], nulls])), tuple(headers))
+
+
 @settings(deadline=None)
-@given(st.lists(RECORDS | rows(), max_size=12), st.booleans())
-def test_batches_read_as_aiokafkas(contents: list[Record | Rows], transactional: bool) -> None:
-    """Keys, values, headers, offsets, times and the producer, for rows and records in any order."""
+@given(st.lists(RECORDS | rows() | bundles(), max_size=12), st.booleans())
+def test_batches_read_as_aiokafkas(contents: list[Content], transactional: bool) -> None:
+    """Keys, values, headers, offsets, times and the producer, for records of all forms in any order."""
     plain = Batch(contents).records
 
     assert len(Batch(contents)) == len(plain)
@@ -102,7 +115,7 @@ ROOM = MAX_BATCH_BYTES - 61
 @pytest.mark.parametrize("over", range(-30, 4))
 def test_a_batch_is_split_where_aiokafka_splits_it(over: int) -> None:
     """Also at a single byte, and a record that is larger than a batch has one of its own."""
-    contents: list[Record | Rows] = [
+    contents: list[Content] = [
         Record("t", 0, b"first", b"1" * (ROOM // 2)),
         Record("t", 0, b"second", b"2" * (ROOM - ROOM // 2 + over)),
         Record("t", 0, None, b"3" * (ROOM + over), (("name", b"text"),)),
@@ -116,7 +129,7 @@ def test_a_batch_is_split_where_aiokafka_splits_it(over: int) -> None:
 
 def test_many_records_are_split_and_numbered_as_aiokafka_does() -> None:
     """Up to numbers that take three bytes, and rows that go on in the next batch."""
-    small: list[Record | Rows] = [Record("t", 0, b"k%d" % i, b"v" * (i % 7)) for i in range(9_000)]
+    small: list[Content] = [Record("t", 0, b"k%d" % i, b"v" * (i % 7)) for i in range(9_000)]
     values = np.random.default_rng(1).integers(0, 2, (4_000, 633)).astype(np.uint8)
     large = Rows("t", 0, b"h", [b"c%d" % i for i in range(4_000)], b"\1", values)
     contents = [*small, large, *small]

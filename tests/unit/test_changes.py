@@ -21,7 +21,6 @@ from streams.codec.changes import (
     Change,
     Headers,
     Reason,
-    Trigger,
     decode_change,
     encode_change,
     encode_changes,
@@ -32,18 +31,20 @@ from streams.codec.membership import (
     NO_AUDIENCES,
     NOBODY,
     Behaviour,
-    Membership,
     audiences_json,
     behaviours_json,
     decode_membership,
     encode_memberships,
 )
-from streams.codec.output_records import Cause, Scalar
+from streams.codec.output_records import Cause, Scalar, Trigger
 from streams.codec.reasons import reasons_by_column, reasons_json, reasons_of
+from streams.codec.triggers import triggers_of
+from streams.records import Bundle
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIME_MS = 1_773_480_413_589
 REASONS = (Reason("days_since_order", 62.0, 20.5, 0.7), Reason("orders_90d", 0, 2, 0.3))
+TRIGGER = Trigger("clicks", 5, 90_411, "click-1")
 BASE = Change(
     customer_id="12347",
     segment_set="behaviour",
@@ -61,7 +62,7 @@ BASE = Change(
     confidence=0.83,
     model_version=12,
     definitions_version=3,
-    trigger=Trigger("clicks", 5, 90_411, "click-1"),
+    trigger=triggers_of([("clicks", 5, 90_411)], ["click-1"])[0],
     reasons=reasons_json(REASONS),
     features=features_json({"orders_total": 7, "money_365d": 412.8}),
 )
@@ -189,7 +190,7 @@ def test_a_change_reads_back_as_written() -> None:
     assert found.record.properties.sequence == 42
     assert found.record.timestamp == EPOCH + timedelta(milliseconds=TIME_MS)
     assert found.record.context.reasons == list(REASONS)
-    assert found.record.context.trigger == BASE.trigger
+    assert found.record.context.trigger == TRIGGER
 
 
 # size
@@ -268,12 +269,13 @@ def test_changes_are_encoded_together_as_one_by_one() -> None:
     """Texts that hold what separates values in JSON change nothing of the others."""
     texts = ['x","y', "a],[b", "},{", "c\\", "", 'q"', ",", "ü"]
     reasons = [(Reason(text, text, text, 0.5),) * (place % 3) for place, text in enumerate(texts)]
+    triggers = triggers_of([("clicks", 1, place) for place in range(len(texts))], texts)
     changes = [
         but(
             customer_id=text or "c",
             reason=text,
             reasons=reasons[place],
-            trigger=Trigger("clicks", 1, place, text) if place % 2 else None,
+            trigger=triggers[place] if place % 2 else None,
             features={"top_category": text, text: 1.0},
         )
         for place, text in enumerate(texts)
@@ -284,13 +286,18 @@ def test_changes_are_encoded_together_as_one_by_one() -> None:
         "run_id": "live",
         "space_id": "live-segments",
     }
-    together = list(encode_changes(changes, ["live"] * len(changes), **deployment))
+    records = Bundle("", 0, *encode_changes(changes, ["live"] * len(changes), **deployment))
+    together = [(record.value or b"", record.headers) for record in records]
 
+    assert [record.key for record in records] == [change.customer_id.encode() for change in changes]
     assert together == [encode(change) for change in changes]
     for change, told, (value, _) in zip(changes, reasons, together, strict=True):
         record = decode_change(value).record
         assert (record.user_id, record.properties.reason) == (change.customer_id, change.reason)
         assert record.context.reasons == list(told)
+        assert change.trigger is None or record.context.trigger == msgspec.json.decode(
+            change.trigger, type=Trigger
+        )
 
 
 names = st.lists(texts, min_size=1, max_size=5)
@@ -319,19 +326,14 @@ def test_a_membership_reads_back_as_written() -> None:
     dormant = Behaviour("b-3", "Dormant", 12)
     behaviours = behaviours_json({3: dormant}, [3, 0], [TIME_MS - 1, 0], [math.nan, None])
     audiences = audiences_json(["loyal", "loyal", "new"], [TIME_MS - 2, 0, 1], [1, 0, 2])
-    membership = Membership(
-        customer_id="12347",
-        sequence=42,
-        updated_at_ms=TIME_MS,
-        behaviour=behaviours[0],
-        audiences=audiences[0],
-        features=features_json({"money_365d": math.inf, "orders_total": 7}),
-    )
+    features = features_json({"money_365d": math.inf, "orders_total": 7})
 
     assert behaviours[1:] == [NOBODY]
     assert audiences[1] == NO_AUDIENCES
     assert [held["segment_id"] for held in json.loads(audiences[2])] == ["loyal", "new"]
-    found = decode_membership(*encode_memberships([membership]))
+    found = decode_membership(
+        *encode_memberships(["12347"], [42], [TIME_MS], behaviours[:1], audiences[:1], [features])
+    )
 
     assert found.behaviour is not None
     assert found.behaviour.confidence is None
@@ -345,9 +347,7 @@ def test_a_membership_reads_back_as_written() -> None:
 
 def test_before_the_first_assignment_the_behaviour_is_null() -> None:
     """Nobody is put into a segment for want of data."""
-    fresh = Membership("1", 0, 0, NOBODY, NO_AUDIENCES, NO_FEATURES)
-
-    (value,) = encode_memberships([fresh])
+    (value,) = encode_memberships(["1"], [0], [0], [NOBODY], [NO_AUDIENCES], [NO_FEATURES])
 
     assert json.loads(value)["behaviour"] is None
 

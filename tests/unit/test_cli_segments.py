@@ -19,7 +19,6 @@ from streams.codec.activation import FROM_FILE, encode_numbered
 from streams.codec.main_features import NO_FEATURES
 from streams.codec.membership import (
     Behaviour,
-    Membership,
     audiences_json,
     behaviours_json,
     encode_memberships,
@@ -61,9 +60,11 @@ class Deployment:
         segment = MODEL.segments[0]
         (behaviour,) = behaviours_json({1: Behaviour(segment.id, segment.name, 1)}, [1], [0], [None])
         (audiences,) = audiences_json(["window-shoppers"], [0], [1])
-        everybody = [Membership(str(i), 2, 0, behaviour, audiences, NO_FEATURES) for i in range(self.members)]
-        values = encode_memberships(everybody)
-        return {one.customer_id.encode(): value for one, value in zip(everybody, values, strict=True)}
+        n, everybody = self.members, [str(i) for i in range(self.members)]
+        values = encode_memberships(
+            everybody, [2] * n, [0] * n, [behaviour] * n, [audiences] * n, [NO_FEATURES] * n
+        )
+        return {name.encode(): value for name, value in zip(everybody, values, strict=True)}
 
     def last(self, _topic: str, count: int) -> list[bytes]:
         """Return the end of the model log."""

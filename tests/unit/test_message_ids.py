@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.codec.rfc3339 import rfc3339
+from streams.codec.rfc3339 import rfc3339, rfc3339_each
 from streams.codec.times import parse_time
 from streams.codec.ulid import CROCKFORD, message_id, message_ids
 
@@ -25,6 +25,12 @@ def test_a_time_is_written_to_the_millisecond(ms: int) -> None:
 
     assert expected == rfc3339(ms)
     assert ms == parse_time(rfc3339(ms))
+
+
+@given(st.lists(st.integers(-62_135_596_800_000, 253_402_300_799_999)))
+def test_times_are_written_together_as_one_by_one(times_ms: list[int]) -> None:
+    """Every millisecond of the years 1 to 9999."""
+    assert rfc3339_each(times_ms) == [rfc3339(ms) for ms in times_ms]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +52,8 @@ def test_a_time_after_9999_is_refused() -> None:
     """RFC 3339 has four digits for the year."""
     with pytest.raises(ValueError, match="year"):
         rfc3339(253_402_300_800_000)
+    with pytest.raises(ValueError, match="year"):
+        rfc3339_each([0, 253_402_300_800_000])
 
 
 def crockford(text: str) -> int:
