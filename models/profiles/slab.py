@@ -42,7 +42,7 @@ class Slab:
         self.bytes: NDArray[np.uint8] = np.frombuffer(self._memory, np.uint8).reshape(-1, ROW_BYTES)
         self.hashes = np.zeros(self.capacity, np.uint64)
         """By row: a hash of the customer id, for whoever puts it there; 0 for a row that is new."""
-        self._keys: dict[int, list[bytes | None]] = {}
+        self._keys: list[bytes | None] = []  # by row
         self._pages: dict[int, list[int]] = {}
         self._free: dict[int, list[int]] = {}
         self._free_pages: list[int] = []
@@ -59,7 +59,7 @@ class Slab:
             page = self._add_page(partition, [None] * PAGE_ROWS)
             free.extend(range((page + 1) * PAGE_ROWS - 1, page * PAGE_ROWS - 1, -1))
         row = free.pop()
-        self._keys[row // PAGE_ROWS][row % PAGE_ROWS] = key
+        self._keys[row] = key
         return row
 
     def new_many(self, partition: int, keys: Sequence[bytes]) -> list[int]:
@@ -80,7 +80,7 @@ class Slab:
     def _add_page(self, partition: int, keys: list[bytes | None]) -> int:
         page = self._take_page()
         self._pages.setdefault(partition, []).append(page)
-        self._keys[page] = keys
+        self._keys[page * PAGE_ROWS : (page + 1) * PAGE_ROWS] = keys  # the newest page lies behind the others
         return page
 
     def _take_page(self) -> int:
@@ -98,19 +98,16 @@ class Slab:
         Raises:
             KeyError: the row is not in use.
         """
-        key = self._keys[row // PAGE_ROWS][row % PAGE_ROWS]
-        if key is None:
-            raise KeyError(row)
-        return key
+        return self.keys([row])[0]
 
     def in_use(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return those of the rows that belong to a customer."""
-        used = [self._keys[row // PAGE_ROWS][row % PAGE_ROWS] is not None for row in rows.tolist()]
+        used = [key is not None for key in map(self._keys.__getitem__, rows.tolist())]
         return rows if all(used) else rows[np.array(used)]
 
     def release(self, partition: int, row: int) -> None:
         """Zero a row and take it back."""
-        self._keys[row // PAGE_ROWS][row % PAGE_ROWS] = None
+        self._keys[row] = None
         self.bytes[row] = 0
         self.hashes[row] = 0
         self._free[partition].append(row)
@@ -119,7 +116,7 @@ class Slab:
         """Give back all pages of a partition; its row numbers are void from here on."""
         self._free.pop(partition, None)
         for page in self._pages.pop(partition, []):
-            del self._keys[page]
+            self._keys[page * PAGE_ROWS : (page + 1) * PAGE_ROWS] = [None] * PAGE_ROWS
             start = page * PAGE_ROWS * ROW_BYTES
             # an anonymous private mapping reads as zeros after MADV_DONTNEED (Linux); else zero by hand
             if hasattr(mmap, "MADV_DONTNEED") and start % mmap.PAGESIZE == 0:
@@ -134,7 +131,8 @@ class Slab:
         found: list[int] = []
         for page in self._pages.get(partition, []):
             base = page * PAGE_ROWS
-            found.extend(base + i for i, key in enumerate(self._keys[page]) if key is not None)
+            keys = self._keys[base : base + PAGE_ROWS]
+            found.extend(base + i for i, key in enumerate(keys) if key is not None)
         return np.array(found, np.int64)
 
     def keys(self, rows: Iterable[int]) -> list[bytes]:
@@ -143,8 +141,10 @@ class Slab:
         Raises:
             KeyError: one of the rows is not in use.
         """
-        pages = self._keys
-        found = [pages[row // PAGE_ROWS][row % PAGE_ROWS] for row in rows]
-        if None in found:
+        try:
+            found = [*map(self._keys.__getitem__, rows)]
+        except IndexError as error:
+            raise KeyError(*error.args) from error
+        if not all(found) and None in found:
             raise KeyError(found.index(None))
         return found  # type: ignore[return-value] # there is no None

@@ -26,5 +26,5 @@ def features_of(columns: Mapping[str, Sequence[Scalar]], size: int) -> list[Json
     shown = {name: values for name, values in columns.items() if name not in FIXED_PROPERTIES}
     if not shown:
         return [NO_FEATURES] * size
-    form = ",".join([f"{json_of(name).replace('%', '%%')}:%s" for name in shown])
-    return [Json(f"{{{form % row}}}") for row in zip(*map(scalars, shown.values()), strict=True)]
+    form = "{" + ",".join([f"{json_of(name).replace('%', '%%')}:%s" for name in shown]) + "}"
+    return [Json(form % row) for row in zip(*map(scalars, shown.values()), strict=True)]

@@ -16,6 +16,7 @@ MIN_WEIGHT = 0.1
 MAX_VALUE_CHARS = 40
 """Characters shown of a category, brand or city."""
 UNKNOWN = "unknown"
+_NUMBER = (int, float)
 _SILENT_UNITS = frozenset(("", "count", "number", "name"))
 """Units that a figure does not need."""
 
@@ -95,26 +96,31 @@ def _figures(reasons: Sequence[Reason], labels: FeatureLabels) -> str:
         label, unit = labels(reason.feature)
         if label in named or (named and reason.weight is not None and not reason.weight >= MIN_WEIGHT):
             continue
-        named[label] = _figure(reason, label, unit)
+        named[label] = _figure(label, unit)(reason.value, reason.previous)
         if len(named) == TOP_REASONS:
             break
     return ", ".join(named.values())
 
 
-def _figure(reason: Reason, label: str, unit: str) -> str:
-    """Return a feature with its movement and value, such as `orders (90 days) fell to 0`."""
-    value, previous, show = reason.value, reason.previous, _shower(label, unit)
-    if not _known(value):
-        return f"{label} is {UNKNOWN}"
-    text = show(value)
-    if not _known(previous) or show(previous) == text:  # a move too small to see in the figures is none
-        return f"{label} is {text}"
-    return f"{label} {_movement(previous, value, unit)} {text}"
+@lru_cache(maxsize=512)
+def _figure(label: str, unit: str) -> Callable[[Scalar, Scalar], str]:
+    """Return a function that writes a feature with its movement and value: `orders (90 days) fell to 0`."""
+    show = _shower(label, unit)
+
+    def figure(value: Scalar, previous: Scalar) -> str:
+        if not _known(value):
+            return f"{label} is {UNKNOWN}"
+        text = show(value)
+        if not _known(previous) or show(previous) == text:  # too small to see in the figures is no move
+            return f"{label} is {text}"
+        return f"{label} {_movement(previous, value, unit)} {text}"
+
+    return figure
 
 
 def _movement(previous: Scalar, value: Scalar, unit: str) -> str:
     """Return the verb between a feature and its value."""
-    if unit == "flag" or not (isinstance(value, int | float) and isinstance(previous, int | float)):
+    if unit == "flag" or not (isinstance(value, _NUMBER) and isinstance(previous, _NUMBER)):
         return "changed to"
     return "rose to" if value > previous else "fell to"
 

@@ -100,8 +100,9 @@ def message_ids(
         return []
     if int(times.min()) < 0 or int(times.max()) >= _MAX_TIME:
         raise ValueError(f"a ULID holds times from 0 to 2^48-1 ms, not {times.min()} to {times.max()}")
+    segments, tail = _Segments(), f":{origin_run}"
     about = [  # as `_hash`, without a call for each
-        f"{len(customer)}:{customer}{len(segment)}:{segment}{sequence}:{origin_run}"
+        f"{len(customer)}:{customer}{segments[segment]}{sequence}{tail}"
         for customer, segment, sequence in changes
     ]
     buffer = bytearray("".join(about).encode())
@@ -111,6 +112,14 @@ def message_ids(
     found = ulids(np.frombuffer(buffer, np.uint8), np.cumsum(sizes), times, _PERSON_WORDS, _DIGITS)
     texts = found.tobytes().decode()
     return [texts[start : start + 26] for start in range(0, len(texts), 26)]
+
+
+class _Segments(dict[str, str]):
+    """Segments as they are hashed, each written once."""
+
+    def __missing__(self, segment: str) -> str:
+        text = self[segment] = f"{len(segment)}:{segment}"
+        return text
 
 
 def prepare() -> None:

@@ -8,6 +8,7 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models.audiences import (
@@ -16,6 +17,7 @@ from models.audiences import (
     Definition,
     Rule,
     Table,
+    Teller,
     Value,
     opening,
     reference,
@@ -25,7 +27,6 @@ from models.calendar import Calendar
 from models.clusterer import Model
 from models.events import I64
 from models.features import BY_NAME, Feature, View
-from models.names import Names
 from streams.codec.changes import Change
 from streams.codec.main_features import Json
 from streams.codec.output_records import Cause
@@ -56,30 +57,44 @@ def audience_changes_of(
     who = moves.who
     now = View(who.after, who.at, calendar, value_of(moves.model))
     then = View(who.before, who.before_at, calendar, value_of(_model_before(moves, cause)))
+    kinds = list(_kinds(moves))
+    wanted = [BY_NAME[name] for name in moves.rules.columns if name in BY_NAME]
+    now.read([*main, *wanted])
+    then.read(wanted)
+    tables = list(zip(_tables(kinds, moves, now), _tables(kinds, moves, then), strict=True))
     shown = main_features(now, main, who.books())
     common = list(_columns(moves, keys, sequence, shown))
     versions = 0 if moves.model is None else moves.model.version, moves.rules.version
     found: list[list[Change]] = [[] for _ in keys]
-    for kind in _kinds(moves):
+    for kind, (table, former) in zip(kinds, tables, strict=True):
         definition, entered = kind.definition, kind.entered
         beginning = opening(
             definition.name, entered=entered, cause=cause, first_time=moves.rules.version == 1
         )
-        for i, words, reasons in _grounds(kind, moves, now, then):
+        fresh = who.before["events"][kind.at] == 0
+        alike = Change(
+            customer_id="",
+            segment_set="audience",
+            segment_id=definition.id,
+            segment_name=definition.name,
+            entered=entered,
+            since_ms=0,
+            timestamp_ms=0,
+            sequence=0,
+            cause=cause,
+            reason="",
+            model_version=versions[0],
+            definitions_version=versions[1],
+        )
+        for i, words, reasons in _grounds(kind, table, former, fresh.tolist()):
             customer, since, timestamp, last, trigger, features, seen = common[i]
-            change = Change(
+            change = replace(
+                alike,
                 customer_id=customer,
-                segment_set="audience",
-                segment_id=definition.id,
-                segment_name=definition.name,
-                entered=entered,
                 since_ms=since,
                 timestamp_ms=timestamp,
                 sequence=last + 1,
-                cause=cause,
                 reason=sentence(beginning, words),
-                model_version=versions[0],
-                definitions_version=versions[1],
                 trigger=trigger,
                 reasons=reasons,
                 features=features,
@@ -104,6 +119,17 @@ class _Kind:
     rule: Rule | None
     definition: Definition
     entered: bool
+
+    @property
+    def teller(self) -> Teller | None:
+        """Tells what decided."""
+        if self.rule is None:
+            return None
+        return self.rule.on_entering if self.entered else self.rule.on_leaving
+
+    def names(self) -> Sequence[str]:
+        """Return what the teller asks for."""
+        return () if self.teller is None else self.teller.columns
 
 
 def _columns(
@@ -155,43 +181,46 @@ def _rule(moves: AudienceMoves, i: int) -> tuple[Rule | None, Definition]:
 
 
 def _grounds(
-    kind: _Kind, moves: AudienceMoves, now: View, then: View
+    kind: _Kind, now: Table, then: Table, fresh: Sequence[bool]
 ) -> Iterator[tuple[int, Sequence[str], Json]]:
     """Yield place, conditions in words and reasons of each move of a kind.
 
     Args:
-        kind: the moves.
-        moves: all of them.
-        now: all customers as they are decided.
-        then: all customers as they were decided before.
+        kind: k moves.
+        now: the customers as they are decided.
+        then: the customers as they were decided before.
+        fresh: (k,) they were not.
     """
     places: list[int] = kind.at.tolist()
-    if kind.rule is None:
+    if kind.teller is None:
         yield from ((place, (), NO_REASONS) for place in places)
         return
-    teller = kind.rule.on_entering if kind.entered else kind.rule.on_leaving
-    fresh = then.r["events"][kind.at] == 0
-    for grounds in teller.tell(
-        _table(teller.columns, moves, now, kind.at),
-        _table(teller.columns, moves, then, kind.at),
-        fresh.tolist(),
-    ):
+    for grounds in kind.teller.tell(now, then, fresh):
         words = zip(*grounds.words, strict=True) if grounds.words else repeat(())
         reasons = reasons_by_column(grounds.values[:MAX_REASONS]) if grounds.values else repeat(NO_REASONS)
         yield from zip([places[i] for i in grounds.at], words, reasons, strict=False)
 
 
-def _table(names: Sequence[str], moves: AudienceMoves, view: View, at: NDArray[np.intp]) -> Table:
-    """Return what conditions may ask of those customers of a view who move at these places."""
-    books = [moves.who.parts[i].names for i in at.tolist()]
-    return {name: _column(name, moves, view, books, at) for name in names}
+def _tables(kinds: Sequence[_Kind], moves: AudienceMoves, view: View) -> list[Table]:
+    """Return what the tellers of each kind ask for; a column is made once for all kinds."""
+    users: dict[str, list[int]] = {}
+    for i, kind in enumerate(kinds):
+        for name in kind.names():
+            users.setdefault(name, []).append(i)
+    tables: list[dict[str, Sequence[Value]]] = [{} for _ in kinds]
+    for name, places in users.items():
+        values = _column(name, moves, view, np.concatenate([kinds[i].at for i in places]))
+        for i in places:
+            size = len(kinds[i].at)
+            tables[i][name], values = values[:size], values[size:]
+    return list(tables)
 
 
-def _column(
-    name: str, moves: AudienceMoves, view: View, books: Sequence[Names], at: NDArray[np.intp]
-) -> Sequence[Value]:
+def _column(name: str, moves: AudienceMoves, view: View, at: NDArray[np.intp]) -> Sequence[Value]:
     if name in BY_NAME:
         feature = BY_NAME[name]
+        named = feature.namespace is not None
+        books = [moves.who.parts[i].names for i in at.tolist()] if named else ()
         return plain(feature, view.column(feature)[at], books)
     numbers = moves.numbers[at].tolist()
     if name == BEHAVIOUR_SEGMENT:

@@ -110,14 +110,15 @@ class Decider:
             chosen = np.isin(group_part, [part.number for part in theirs])
             groups = Groups.of(updated.order, updated.start, chosen)
             held = np.repeat(updated.before["behaviour"][groups.picked], _sizes(groups)).astype(np.int64)
+            distances = None
             if model is not None:
-                behaviour, held = self._behaviour(seen, model, groups, held)
+                distances = self._distances(seen, model, groups)
+                behaviour, held = self._behaviour(seen, model, distances, groups, held)
                 moves.append(behaviour)
                 self.stages.lap("assign")
             if rules is not None:
-                moves.append(
-                    self._audiences(seen, Judge(model, rules, self.rules, self.calendar), rules, groups, held)
-                )
+                judge = Judge(model, rules, self.rules, self.calendar)
+                moves.append(self._audiences(seen, judge, rules, distances, groups, held))
                 self.stages.lap("audiences")
             self._stamp(updated.rows[groups.picked], model, rules)
         self.journal.publish("event", moves)
@@ -156,11 +157,19 @@ class Decider:
             keys = applied.events.key.take(applied.chosen[mine]).filled()
             show(accumulator, keys, gather(updated.after, mine), seen.now[mine], self.rules.erasure_key)
 
-    def _behaviour(self, seen: Seen, model: Model, groups: Groups, held: I64) -> tuple[BehaviourMoves, I64]:
+    def _distances(self, seen: Seen, model: Model, groups: Groups) -> F64:
+        """Return the distances (n, k) by a model, of the customers of `groups`."""
+        if len(groups.order) == len(seen.now):
+            return model.distances(seen.vectors)
+        distances = np.zeros((len(seen.now), len(model.numbers)))
+        distances[groups.order] = model.distances(seen.vectors[groups.order])
+        return distances
+
+    def _behaviour(
+        self, seen: Seen, model: Model, distances: F64, groups: Groups, held: I64
+    ) -> tuple[BehaviourMoves, I64]:
         """Return the moves by one model, and the number held after each event of `groups.order`."""
         updated, order = seen.applied.updated, groups.order
-        distances = np.zeros((len(seen.now), len(model.numbers)))
-        distances[order] = model.distances(seen.vectors[order])
         current = updated.before["behaviour"][groups.picked].astype(np.int64)
         moves, _ = decide(
             model,
@@ -183,7 +192,9 @@ class Decider:
         )
         return found, held
 
-    def _audiences(self, seen: Seen, judge: Judge, rules: Rules, groups: Groups, held: I64) -> AudienceMoves:
+    def _audiences(
+        self, seen: Seen, judge: Judge, rules: Rules, distances: F64 | None, groups: Groups, held: I64
+    ) -> AudienceMoves:
         """Return who enters and leaves audiences."""
         applied, updated = seen.applied, seen.applied.updated
         numbers = np.zeros(len(seen.now), np.int64)
@@ -197,7 +208,8 @@ class Decider:
         who = self._movers(seen, flips.row)
         began = np.where(flips.entered, flips.time_ms // 1000, flips.since_s) * 1000
         theirs_now = numbers[flips.row]
-        sure = judge.sure(who.after, who.at, theirs_now, seen.vectors[flips.row])
+        far = None if distances is None else distances[flips.row]
+        sure = judge.sure(who.after, who.at, theirs_now, far)
         return AudienceMoves(who, rules, judge.model, flips.slot, flips.entered, theirs_now, sure, began)
 
     def _movers(self, seen: Seen, event: NDArray[np.intp]) -> Movers:

@@ -94,7 +94,7 @@ class Journal:
         """Keep the change events for the commit of their partitions."""
         parts = [part for moves in batches for part in moves.who.parts]
         rows = [row for moves in batches for row in moves.who.rows.tolist()]
-        sure = [known for moves in batches for known in _known(moves.confidence())]
+        sure = [known for moves in batches for known in _known(moves.sure)]
         told: list[Change] = []
         for i in order.tolist():
             part, records = parts[i], made[i]

@@ -121,20 +121,19 @@ class Judge:
             rules.columns, self.view(crowd.r, now), numbers, crowd.parts, crowd.owner, self.model
         )
 
-    def sure(self, r: Rows, now: I64, numbers: I64, seen: F64 | None = None) -> F64:
+    def sure(self, r: Rows, now: I64, numbers: I64, distances: F64 | None = None) -> F64:
         """Return (n,) how sure the model is of behaviour segments, NaN where there is none.
 
         Args:
             r: (n,) rows.
             now: (n,) epoch milliseconds.
             numbers: (n,) of the behaviour segments.
-            seen: (n, d) their vectors at these times, if they are known.
+            distances: (n, k) by the model at these times, if they are known.
         """
         if self.model is None or not len(r):
             return np.full(len(r), np.nan)
-        if seen is None:
-            seen = vectors(View(r, now, self.calendar))
-        distances = self.model.distances(seen)
+        if distances is None:
+            distances = self.model.distances(vectors(View(r, now, self.calendar)))
         return np.where(numbers > 0, self.model.confidence(distances, numbers), np.nan)
 
 

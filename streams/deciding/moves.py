@@ -83,10 +83,13 @@ class BehaviourMoves:
     """(m, k)"""
     since: I64 = field(init=False)
     """(m,) when the membership that ends began; known once the move is written."""
+    sure: F64 = field(init=False)
+    """(m,) how sure the model is of the segment that is entered."""
 
     def __post_init__(self) -> None:
         """Make room."""
         self.since = np.zeros(len(self.who), np.int64)
+        self.sure = self.model.confidence(self.distances, self.new)
 
     def __len__(self) -> int:
         """Return the number of moves."""
@@ -95,10 +98,6 @@ class BehaviourMoves:
     def rank(self) -> I64:
         """Return (m,) the places among the moves of one decision: the behaviour segment comes first."""
         return np.zeros(len(self), np.int64)
-
-    def confidence(self) -> F64:
-        """Return (m,) how sure the model is of the segment that is entered."""
-        return self.model.confidence(self.distances, self.new)
 
     def records(self) -> I64:
         """Return (m,) the number of records of each move."""
@@ -149,10 +148,6 @@ class AudienceMoves:
     def rank(self) -> I64:
         """Return (m,) the places among the moves of one decision: who leaves comes before who enters."""
         return 1 + self.entered * AUDIENCES + self.slot
-
-    def confidence(self) -> F64:
-        """Return (m,) how sure the model is of the behaviour segment; NaN without one."""
-        return self.sure
 
     def records(self) -> I64:
         """Return (m,) the number of records of each change."""

@@ -22,7 +22,7 @@ def plain(feature: Feature, values: F64, books: Sequence[Names]) -> list[Scalar]
     Args:
         feature: says what the values are.
         values: (n,) NaN for unknown, codes of names.
-        books: (n,) dictionaries of the names.
+        books: (n,) dictionaries of the names; of names only.
     """
     if feature.namespace is not None:
         return _names(feature.namespace, values, books)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
 
 from models.calendar import Calendar
+from models.clusterer import Model
 from models.events import F64, I64, Bool
 from models.features import BY_NAME, CLUSTERED, Feature, View
 from models.names import Names
@@ -18,7 +20,7 @@ from streams.codec.main_features import Json
 from streams.codec.output_records import Cause, Scalar
 from streams.codec.reasons import MAX_REASONS, reasons_of
 from streams.codec.sentences import reason_sentence
-from streams.codec.ulid import message_id
+from streams.codec.ulid import message_ids
 from streams.deciding.moves import BehaviourMoves
 from streams.deciding.plain import DECIMALS, main_features
 
@@ -68,39 +70,56 @@ def changes_of(
     """
     who, model = moves.who, moves.model
     after = View(who.after, who.at, calendar, model.value)
+    after.read([*main, *CLUSTERED])
     previous = View(who.before, who.before_at, calendar)
     reasons = _reasons(model.contributions(moves.seen, moves.old, moves.new), after, previous, moves.old == 0)
-    known = {info.number: info for info in model.segments}
+    ways: dict[tuple[int, int], tuple[Change, str | None]] = {}
     found = []
-    columns = _columns(moves, keys, sequence, reasons, main_features(after, main, who.books()))
-    for key, old, new, since, last, at, confidence, trigger, why, json, shown, seen, rules in columns:
-        customer, segment = key.decode(), known[new]
-        old_id = f"b-{old}" if old else None
-        old_name = model.name_of(old) if old else None
-        entered = Change(
+    columns = _columns(moves, keys, sequence, reasons, main_features(after, main, who.books()), run_id)
+    for (
+        customer, move, old, new, since, last, at, confidence, trigger, why, json, shown, seen, rules,
+    ) in columns:  # fmt: skip
+        if (old, new) not in ways:
+            ways[old, new] = _way(model, old, new, cause), model.name_of(old) if old else None
+        way, old_name = ways[old, new]
+        entered = replace(
+            way,
             customer_id=customer,
-            segment_set="behaviour",
-            segment_id=segment.id,
-            segment_name=segment.name,
-            entered=True,
-            previous_segment=old_id,
-            next_segment=segment.id,
-            move_id=None if old_id is None else message_id(customer, "move", last, run_id, at),
+            move_id=move if old else None,
             since_ms=at,
             timestamp_ms=at,
-            sequence=last + 1 + (old_id is not None),
-            cause=cause,
-            reason=_sentence(cause, segment.name, why, old_name),
+            sequence=last + 1 + (old > 0),
+            reason=_sentence(cause, way.segment_name, why, old_name),
             confidence=confidence,
-            model_version=model.version,
             definitions_version=rules,
             trigger=trigger,
             reasons=json,
             features=shown,
             seen_ms=seen,
         )
-        found.append([entered] if old_id is None else [_left(entered, old_id, str(old_name), since), entered])
+        found.append([entered] if old_name is None else [_left(entered, old_name, since), entered])
     return found
+
+
+def _way(model: Model, old: int, new: int, cause: Cause) -> Change:
+    """Return what all who move from one segment, or none, to another have in common, as they enter it."""
+    segment = next(info for info in model.segments if info.number == new)
+    return Change(
+        customer_id="",
+        segment_set="behaviour",
+        segment_id=segment.id,
+        segment_name=segment.name,
+        entered=True,
+        previous_segment=f"b-{old}" if old else None,
+        next_segment=segment.id,
+        since_ms=0,
+        timestamp_ms=0,
+        sequence=0,
+        cause=cause,
+        reason="",
+        model_version=model.version,
+        definitions_version=0,
+    )
 
 
 def _columns(
@@ -109,17 +128,21 @@ def _columns(
     sequence: I64,
     reasons: Sequence[tuple[Reason, ...]],
     shown: Sequence[Json],
+    run_id: str,
 ) -> Iterator[tuple[Any, ...]]:
     """Return what each move's records are made of, as plain Python values."""
     who = moves.who
+    customers = [key.decode() for key in keys]
+    about = zip(customers, repeat("move"), sequence.tolist(), strict=False)
     return zip(
-        keys,
+        customers,
+        message_ids(about, run_id, who.at.tolist()),
         moves.old.tolist(),
         moves.new.tolist(),
         moves.since.tolist(),
         sequence.tolist(),
         who.at.tolist(),
-        moves.confidence().tolist(),
+        moves.sure.tolist(),
         who.trigger,
         reasons,
         reasons_of(reasons),
@@ -142,11 +165,11 @@ def _sentence(cause: Cause, name: str, reasons: Sequence[Reason], old_name: str 
     )
 
 
-def _left(entered: Change, old_id: str, old_name: str, since_ms: int) -> Change:
+def _left(entered: Change, old_name: str, since_ms: int) -> Change:
     """Return the first half of a move, from its second."""
     return replace(
         entered,
-        segment_id=old_id,
+        segment_id=entered.previous_segment,
         segment_name=old_name,
         entered=False,
         since_ms=since_ms,
@@ -189,4 +212,5 @@ def _reasons(parts: F64, after: View, previous: View, fresh: Bool) -> list[tuple
 
 def _values(view: View) -> F64:
     """Return (m, d) the clustered features in their units, NaN for unknown."""
-    return np.stack([feature.value(view) for feature in CLUSTERED], axis=1)
+    view.read(CLUSTERED)
+    return np.stack([view.column(feature) for feature in CLUSTERED], axis=1)
