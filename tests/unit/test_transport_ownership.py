@@ -8,6 +8,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import ProducerFenced
 
+from streams.transport.commit_pace import FEW
 from tests.transport_fakes import ALL, Stopped, World, until
 
 
@@ -37,7 +38,7 @@ def test_a_partition_goes_on_processing_while_it_commits(world: World) -> None:
         world.ownership.process(world.deliver(0, 2))
         world.ownership.tick()
         await asyncio.sleep(0)
-        world.ownership.process(world.deliver(0, 5))
+        world.ownership.process(world.deliver(0, FEW))
         world.ownership.tick()
         world.transactors[0].gate.set()
         await until(lambda: world.ownership.parts[0].commit is None)
@@ -45,7 +46,7 @@ def test_a_partition_goes_on_processing_while_it_commits(world: World) -> None:
         await until(lambda: len(world.transactors[0].committed) == 2)
 
         ends = [offsets[TopicPartition("clicks", 0)] for _, offsets in world.transactors[0].committed]
-        assert ends == [2, 7]
+        assert ends == [2, 2 + FEW]
 
     asyncio.run(scenario())
 
