@@ -199,7 +199,7 @@ class Demo:
         day = f"{day_of(feed.shop_ms)} · " if feed.shop_ms else ""
         self._screen.progress(
             f"{day}{sent:,} events sent, {self._processed:,} processed · "
-            f"{sum(summary.changes.values()):,} changes · {len(summary.definitions)} segments"
+            f"{sum(summary.changes.values()):,} changes"
         )
 
     def _elapsed(self) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -79,7 +82,7 @@ class Screen:
         if page is not None:
             self._console.print(f"The worker's page: [link={page}]{page}[/link]")
         self._console.print("Ask it from another terminal, with `segments`, `explain CUSTOMER` or `tail`:")
-        self._console.print(Text(f"  {elsewhere} live-segments segments"), soft_wrap=True)
+        self._console.print(Text(f"  {elsewhere} {_program()} segments"), soft_wrap=True)
         self._console.print(end)
 
     def change(self, record: ChangeRecord) -> None:
@@ -148,3 +151,10 @@ class Screen:
 def day_of(ms: int) -> str:
     """Return a date for people."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%d %b %Y")
+
+
+def _program() -> str:
+    """Return what a shell here calls the program by."""
+    if shutil.which("live-segments"):
+        return "live-segments"
+    return os.path.relpath(Path(sys.executable).parent / "live-segments")

@@ -124,7 +124,7 @@ def test_the_demo_says_how_to_ask_it_from_another_terminal() -> None:
         assert child.stdout is not None
         found = None
         for line in child.stdout:
-            if found := re.match(r"  ((?:[A-Z_]+=\S+ )+)live-segments segments$", line):
+            if found := re.match(r"  ((?:[A-Z_]+=\S+ )+)(?:\S+/)?live-segments segments$", line):
                 break
         assert found is not None
         told = dict(pair.split("=", 1) for pair in found[1].split())
