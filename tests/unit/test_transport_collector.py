@@ -71,6 +71,12 @@ def activate(part: Part, positions: list[int]) -> None:
     part.activate(0.0)
 
 
+def catch_up(part: Part, now_s: float) -> None:
+    """Let the broker say that nothing is left."""
+    for topic in range(part.topics):
+        part.aligner.heard(topic, part.aligner.end(topic), now_s)
+
+
 def open_merger(merge: MergePart, offset: int) -> None:
     """Give the merger a new life that is active."""
     for life in merge._share.assign((), lambda number: MergeLife(number, 1)):
@@ -170,8 +176,7 @@ def test_chunks_are_small_until_a_partition_that_has_something_has_committed() -
     collector, part, _ = build()
     collector._ownership.engine.open(0)
     part.add(0, piece(5, 10_000), 0.0)
-    for topic in range(part.topics):
-        part.aligner.heard(topic, part.aligner.end(topic), time.monotonic())
+    catch_up(part, time.monotonic())
     collector._ownership.chunk_size.now = Settings().max_chunk
     sizes = []
     for committed in (False, True):
@@ -187,8 +192,7 @@ def test_chunks_are_as_large_as_the_last_ones_allow(monkeypatch: pytest.MonkeyPa
     ownership.engine.open(0)
     part.has_committed = True
     part.add(0, piece(5, 10_000), 0.0)
-    for topic in range(part.topics):
-        part.aligner.heard(topic, part.aligner.end(topic), time.monotonic())
+    catch_up(part, time.monotonic())
     cost_s, cpu_s = iter([0.1, 1.0, 0.1]), [0.0]
 
     def work(_raw: RawBatch) -> None:
@@ -216,8 +220,7 @@ def test_small_chunks_keep_a_distance_and_the_first_after_a_while_goes_at_once(
 
     def arrive(offset: int) -> Any:
         part.add(0, piece(offset, 1), now_s[0])
-        for topic in range(part.topics):
-            part.aligner.heard(topic, part.aligner.end(topic), now_s[0])
+        catch_up(part, now_s[0])
         return collector.next_message(1)
 
     first = arrive(5)
@@ -252,8 +255,7 @@ def test_a_partition_with_little_to_commit_waits_for_more_but_not_after_a_while(
     monkeypatch.setattr(ownership.engine, "pending", lambda _number: pending[0])
     monkeypatch.setattr(ownership.engine, "dirty", lambda _number: True)
     monkeypatch.setattr(ownership, "start_commit", lambda part: started.append((now_s[0], part.number)))
-    for topic in range(part.topics):
-        part.aligner.heard(topic, part.aligner.end(topic), now_s[0])
+    catch_up(part, now_s[0])
     interval_s = ownership.settings.commit_interval_ms / 1000
     part.has_committed, part.committed_at_s = True, now_s[0]
 
