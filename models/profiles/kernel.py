@@ -40,27 +40,34 @@ def apply_events(
     events: Event,
     told: Told,
     times: Times,
+    before: U64,
     after: U64,
     accepted: Bool,
     late: Bool,
 ) -> None:
-    """Apply n events in the given order.
+    """Apply n events of g customers in the given order.
 
     Args:
         slab: all rows.
         words: (rows, w) the same memory as 64-bit words.
         rows: (n,) the row of each event's customer.
-        order: (n,) the events, those of a customer in delivery order.
+        order: (n,) the events, those of a customer together and in delivery order.
         events: (n,)
         told: by the events.
         times: how time counts.
+        before: (g, w) receives each customer's row before the first event.
         after: (n, w) receives the row after each event.
         accepted: (n,) receives whether the event's id was new to the customer.
         late: (n,) receives whether the event was older than the customer's newest one.
     """
+    group = 0
     for place in range(len(order)):
         i = order[place]
         at = rows[i]
+        if place == 0 or at != rows[order[place - 1]]:
+            for word in range(words.shape[1]):  # so memory is waited for once, not place by place
+                before[group, word] = words[at, word]
+            group += 1
         r, e = slab[at], events[i]
         late[i] = e.time < r.last_seen
         accepted[i] = _is_new(r, e.event_hash)
@@ -129,12 +136,6 @@ def _add_to_day(r: Row, ring: Cells, day: int, amount: int, most: int) -> None:
 
 
 @compiled
-def _local_day(time: int, times: Times) -> int:
-    """Return the local day of a time, as `Calendar.day`."""
-    return (time + times.offsets[np.searchsorted(times.transitions, time, side="right")]) // DAY_MS
-
-
-@compiled
 def _advance_session(r: Row, e: Event, times: Times) -> None:
     """Open, lengthen or leave the session, before last_seen moves on.
 
@@ -182,7 +183,9 @@ def _go_on(r: Row, e: Event, times: Times) -> None:
     if r.flags & PENDING_VIEW:
         dwell = min(gap, SESSION_GAP_MS)
         r.dwell_ms += dwell
-        _add_to_day(r, r.dwell_day, _local_day(r.last_seen, times), (dwell + 500) // 1000, U16_MAX)
+        offset = times.offsets[np.searchsorted(times.transitions, r.last_seen, side="right")]
+        day = (r.last_seen + offset) // DAY_MS  # as `Calendar.day`
+        _add_to_day(r, r.dwell_day, day, (dwell + 500) // 1000, U16_MAX)
 
 
 @compiled
@@ -242,13 +245,11 @@ def _count_click(r: Row, e: Event, per_ms: F64) -> None:
 def _slot(slots: Cells, weights: Cells, code: int) -> int:
     """Return the slot of a code: its own, else a free one, else the lightest, whose weight it inherits.
 
-    Metwally, Agrawal, El Abbadi 2005 (space saving): a weight is too high by at most the lightest one.
+    Free ones are the last. Metwally, Agrawal, El Abbadi 2005 (space saving): a weight is too high by at most
+    the lightest one.
     """
     for i in range(len(slots)):
-        if slots[i] == code:
-            return i
-    for i in range(len(slots)):
-        if slots[i] == 0:
+        if slots[i] == code or slots[i] == 0:
             return i
     lightest = 0
     for i in range(1, len(slots)):
@@ -331,12 +332,9 @@ def _add_order(r: Row, e: Event, per_ms: F64) -> None:
 
 @compiled
 def _order_entry(r: Row, day: int) -> int:
-    """Return the entry of a day in the order ring, a new one if need be."""
+    """Return the entry of a day in the order ring, a new one if need be: the free ones are the last."""
     for i in range(len(r.order_day)):
-        if r.order_day[i] == day:
-            return i
-    for i in range(len(r.order_day)):
-        if r.order_day[i] == 0:
+        if r.order_day[i] == day or r.order_day[i] == 0:
             r.order_day[i] = day
             return i
     return _merge_oldest(r, day)

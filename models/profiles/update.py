@@ -17,7 +17,6 @@ from models.profiles.layout import (
     ORDER_HALF_LIVES_D,
     ROW,
     ROW_BYTES,
-    gather,
 )
 
 _BROWSE_PER_MS = 1 / (np.array(BROWSE_HALF_LIVES_D, np.float64) * DAY_MS)
@@ -65,8 +64,7 @@ def update(slab: NDArray[np.void], rows: NDArray[np.intp], columns: Columns) -> 
     np.not_equal(sorted_rows[1:], sorted_rows[:-1], out=first[1:])
     start = np.flatnonzero(first)
     unique = sorted_rows[start]
-    before = gather(slab, unique)
-    after = np.empty(n, ROW)
+    before, after = np.empty(len(unique), ROW), np.empty(n, ROW)
     accepted, late = np.empty(n, np.bool_), np.empty(n, np.bool_)
     calendar = columns.calendar
     apply_events(
@@ -77,6 +75,7 @@ def update(slab: NDArray[np.void], rows: NDArray[np.intp], columns: Columns) -> 
         columns.records(),
         Told(columns.interest_category, columns.interest_brand, columns.interest_weight, columns.attributes),
         Times(calendar.transitions, calendar.offsets, _BROWSE_PER_MS, _ORDER_PER_MS, _INTEREST_PER_MS),
+        _words(before),
         _words(after),
         accepted,
         late,

@@ -46,10 +46,12 @@ class Applied:
         known, raw = self._triggers, self.raw
         places = self.events.source[self.chosen[event]].tolist()
         new = [at for at in dict.fromkeys(places) if at not in known]
-        records = [(INPUT_TOPICS[raw.topic[at]], int(raw.partition[at]), int(raw.offset[at])) for at in new]
-        event_ids = [_decode_id(raw.value[at] or b"{}").event_id for at in new]
+        at = np.array(new, np.intp)
+        topics = [INPUT_TOPICS[topic] for topic in raw.topic[at].tolist()]
+        records = [*zip(topics, raw.partition[at].tolist(), raw.offset[at].tolist(), strict=True)]
+        event_ids = [_decode_id(text).event_id for text in raw.value.take(at).filled()]
         known.update(zip(new, triggers_of(records, event_ids), strict=True))
-        return [known[at] for at in places]
+        return [*map(known.__getitem__, places)]
 
 
 class _EventId(msgspec.Struct):
