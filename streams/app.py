@@ -91,7 +91,7 @@ def _configuration(settings: Settings, *, web: bool) -> dict[str, Any]:
         "broker_session_timeout": settings.session_timeout_ms / 1000,
         "broker_heartbeat_interval": HEARTBEAT_S,
         "broker_rebalance_timeout": 60.0,
-        "broker_max_poll_interval": 1e6,  # a worker without partitions would leave the group, for ever
+        "broker_max_poll_interval": 1e11,  # nobody polls: a worker would leave the group, for ever, after it
         "broker_commit_interval": 2.8,
         "consumer_max_fetch_size": 1 << 20,
         "stream_buffer_maxsize": 2,  # chunks; more would only be dropped at a rebalance

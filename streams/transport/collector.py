@@ -40,6 +40,8 @@ BUFFER_LEAST = 1_000
 """A topic of a partition buffers at least this many records before it is paused."""
 FRESH_MS = 5_000
 """The end of a topic is known if the broker answered within this time."""
+LONGEST_WAIT_MS = FRESH_MS // 2
+"""So the broker holds no fetch for longer, however long the commit interval is."""
 
 
 class Sink(Protocol):
@@ -111,7 +113,7 @@ class Collector:
     def _patience(self, now_s: float) -> fetch.Patience:
         if now_s - self._arrived_at_s > ARRIVING_S:
             return QUIET
-        return fetch.Patience(round(self._pace.gap_s * 1000), LEAST_BYTES)
+        return fetch.Patience(min(round(self._pace.gap_s * 1000), LONGEST_WAIT_MS), LEAST_BYTES)
 
     async def take_in(
         self, client: AIOKafkaConsumer, drained: Mapping[TopicPartition, Fetched], now_s: float

@@ -12,6 +12,8 @@ FEW = 20
 """A partition with fewer records to commit waits for more."""
 FEW_FACTOR = 5
 """For this many commit intervals since its last commit; so the first record after a while goes at once."""
+LONGEST_S = 30.0
+"""However long the interval is: who has committed nothing for a minute counts as stuck."""
 
 
 def patience(backlog: float, pending: int) -> int:

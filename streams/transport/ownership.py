@@ -22,7 +22,7 @@ from streams.stages import StageClock
 from streams.transport import protocol
 from streams.transport.chunk import Chunk
 from streams.transport.chunk_size import ChunkSize
-from streams.transport.commit_pace import COMMIT_EVENTS, patience
+from streams.transport.commit_pace import COMMIT_EVENTS, LONGEST_S, patience
 from streams.transport.part import OutOfStepError, Part
 from streams.transport.performer import Performer, follow
 from streams.transport.ports import EnginePort, Observer
@@ -342,7 +342,7 @@ class Ownership:
             if part.commit is not None or not self._has_work(part):
                 continue
             least_s = patience(part.aligner.backlog(), self.engine.pending(part.number)) * interval_s
-            if not part.has_committed or now_s - part.committed_at_s >= least_s:
+            if not part.has_committed or now_s - part.committed_at_s >= min(least_s, LONGEST_S):
                 self.start_commit(part)
 
     def start_commit(self, part: Part) -> asyncio.Task[None]:

@@ -46,6 +46,7 @@ class Watchdog:
 
     async def look(self) -> None:
         """Ask the broker once, report, and fail-stop if there is no progress."""
+        self._check_group()
         try:
             await asyncio.wait_for(self._measure(), ANSWER_S)
         except (KafkaError, TimeoutError) as error:
@@ -56,6 +57,20 @@ class Watchdog:
         reason = self._telemetry.health.stuck() or self._hanging()
         if reason is not None:
             self._ownership.fail_stop(LiveSegmentsError(f"{reason}; restart"))
+
+    def _check_group(self) -> None:
+        """End the worker when the group has refused it: aiokafka does nothing more until somebody asks.
+
+        Who waits for a fetch at that moment is told; in a rebalance, when most is refused, nobody does.
+        """
+        coordinator = self._app.consumer.client._coordinator  # noqa: SLF001 - there is no public way
+        try:
+            coordinator.check_errors()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker is no member any more
+            if not self._app.should_stop:
+                self._ownership.fail_stop(
+                    LiveSegmentsError(f"the consumer group does not have this worker: {error!r}; restart")
+                )
 
     def _hanging(self) -> str | None:
         """Return which partition has work to commit and does not get it done, though the broker answers."""

@@ -179,6 +179,21 @@ def test_older_formats_are_left_to_aiokafka(magic: int, codec: int) -> None:
     assert found.end == 3
 
 
+def test_a_marker_whose_record_was_compacted_away_is_no_error() -> None:
+    """The broker keeps the batch for its producer's epoch; a restore used to fail for as long as it does."""
+    marker, behind = built(Drawn(NONE, [], 7, ABORT, False, 0, 0), 100)
+    del marker[_RECORDS:]
+    struct.pack_into(">i", marker, 8, len(marker) - 12)
+    struct.pack_into(">i", marker, _COUNT, 0)
+    data, end = built(Drawn(NONE, [(0, FIRST_MS, b"k", b"v", [])], None, None, False, 0, 0), behind)
+    records = part(fetch.KeptRecords(bytes(marker + data)), 100, [])
+    records._check_crcs = False
+
+    found = fetch._columns(fetch._answer(TP, records))
+
+    assert (rows(found), found.end) == ([(101, FIRST_MS, b"k", b"v")], end)
+
+
 def test_a_wrong_checksum_is_noticed_where_it_is_checked() -> None:
     """Readers that ask for it."""
     data, _ = built(Drawn(NONE, [(0, FIRST_MS, b"k", b"v", [])], None, None, False, 0, 0), 0)

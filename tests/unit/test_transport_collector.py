@@ -13,11 +13,12 @@ from aiokafka import TopicPartition
 
 from streams.clock import ManualClock
 from streams.errors import InterlockError
+from streams.health import STUCK_AFTER_S
 from streams.merge_part import MERGER, MergeLife, MergePart
 from streams.records import RawBatch
 from streams.settings import Settings
 from streams.transport.chunk_size import FIRST
-from streams.transport.collector import FIRST_CHUNK, Collector
+from streams.transport.collector import FIRST_CHUNK, FRESH_MS, Collector
 from streams.transport.commit_pace import BEHIND, BEHIND_FACTOR, FEW, FEW_FACTOR, patience
 from streams.transport.fetched import Fetched
 from streams.transport.ownership import Ownership
@@ -53,9 +54,9 @@ def piece(start: int, count: int) -> Fetched:
     return Fetched.of(start, start + count, offsets, [1] * count, [b"k"] * count, [b"1"] * count)
 
 
-def build() -> tuple[Collector, Part, MergePart]:
+def build(**given: Any) -> tuple[Collector, Part, MergePart]:
     """Return a collector with one active part at offset 5 and an active merger at 0."""
-    settings = Settings(kafka_bootstrap="nowhere:1")
+    settings = Settings(kafka_bootstrap="nowhere:1", **given)
     clock, observer = ManualClock(1_000), NullObserver()
     ownership = Ownership(settings, CountingEngine(), clock, observer, transactions=True, fail_stop=never)
     merge = MergePart(settings, CountingMerger(), clock, observer, transactions=True, fail_stop=never)
@@ -267,6 +268,37 @@ def test_a_partition_with_little_to_commit_waits_for_more_but_not_after_a_while(
         part.committed_at_s + interval_s,
         part.committed_at_s + (FEW_FACTOR + 0.1) * interval_s,
     ]
+
+
+@pytest.mark.parametrize("backlog", [inf, BEHIND + 1, 0])
+def test_whatever_the_interval_a_partition_commits_before_it_counts_as_stuck(
+    monkeypatch: pytest.MonkeyPatch, backlog: float
+) -> None:
+    """At 10 s, the longest one, who lags used to wait for 100 s, and was ended after 60."""
+    collector, part, _ = build(commit_interval_ms=10_000)
+    ownership = collector._ownership
+    ownership.engine.open(0)
+    now_s, started = [100.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(ownership.engine, "pending", lambda _number: 1)
+    monkeypatch.setattr(ownership.engine, "dirty", lambda _number: True)
+    monkeypatch.setattr(ownership, "start_commit", lambda _part: started.append(now_s[0]))
+    monkeypatch.setattr(part.aligner, "backlog", lambda: backlog)
+    part.has_committed, part.committed_at_s = True, 100.1
+
+    while not started:
+        now_s[0] += 10
+        ownership.tick()
+
+    assert now_s[0] - part.committed_at_s < STUCK_AFTER_S - 10
+
+
+def test_the_broker_holds_no_fetch_so_long_that_nobody_knows_where_topics_end() -> None:
+    collector, _, _ = build(commit_interval_ms=10_000)
+    collector._pace.delivered(1, 100.0)
+    collector._arrived_at_s = 100.0
+
+    assert collector._patience(100.0).wait_ms < FRESH_MS
 
 
 def test_a_partition_that_lags_makes_few_large_commits() -> None:

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError
 
 from streams.clock import ManualClock
 from streams.health import STUCK_AFTER_S, Health
@@ -43,7 +43,10 @@ class World:
             transactions=True,
             fail_stop=self.fail_stop,
         )
-        app = SimpleNamespace(ownership=self.ownership, consumer=SimpleNamespace(client=self))
+        self._coordinator = SimpleNamespace(check_errors=self.check_errors)
+        self.refusal: Exception | None = None
+        consumer = SimpleNamespace(client=self)
+        app = SimpleNamespace(ownership=self.ownership, consumer=consumer, should_stop=False)
         self.watchdog = Watchdog(app, self.telemetry, self.monotonic)
         self.part = self.ownership.parts[0] = Part(0, 4)
         self.engine.open(0)
@@ -57,6 +60,11 @@ class World:
         """Note the end."""
         self.error = error
         raise Stopped
+
+    def check_errors(self) -> None:
+        """Say as the group's coordinator what nobody was told of."""
+        if self.refusal is not None:
+            raise self.refusal
 
     async def end_offsets(self, topics: list[TopicPartition]) -> dict[TopicPartition, int]:
         """Answer as the broker."""
@@ -183,3 +191,17 @@ def test_processed_records_that_are_never_committed_end_the_worker_though_nothin
     with pytest.raises(Stopped):
         world.watch(2 * INTERVAL_S)
     assert "partition 0 has processed records and committed nothing" in str(world.error)
+
+
+def test_a_worker_whom_the_group_refuses_in_a_rebalance_is_ended(world: World) -> None:
+    """Its partitions are frozen and wait for others: nothing else would ever end it."""
+    world.activate()
+    world.part.freeze()
+    world.telemetry.on_state(0, "frozen")
+    world.watch(3 * STUCK_AFTER_S)
+    assert world.error is None
+
+    world.refusal = GroupAuthorizationFailedError("live-segments")
+    with pytest.raises(Stopped):
+        world.watch(INTERVAL_S)
+    assert "the consumer group does not have this worker" in str(world.error)
