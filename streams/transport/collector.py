@@ -98,6 +98,7 @@ class Collector:
         drained = fetch.drain(client, self._wanted)
         self._stages.lap("fetch")
         if not drained and not self._releasable():
+            fetch.check_group(client)
             await fetch.wait_for_records(client, FETCH_TIMEOUT_S)
             self._stages.begin()
             drained = fetch.drain(client, self._wanted)

@@ -69,6 +69,15 @@ async def wait_for_records(consumer: AIOKafkaConsumer, timeout_s: float) -> None
         waiter.result()
 
 
+def check_group(consumer: AIOKafkaConsumer) -> None:
+    """Ask whether the group has refused this member; who does not wait for a fetch just then is not told.
+
+    Raises:
+        KafkaError: it has; nothing more is done for the membership until somebody asks, and then not much.
+    """
+    consumer._coordinator.check_errors()  # noqa: SLF001 - see the module
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long the broker holds a fetch."""

@@ -339,7 +339,7 @@ class Ownership:
         """
         now_s, interval_s = time.monotonic(), self.settings.commit_interval_ms / 1000
         for part in self.active():
-            if part.commit is not None or not self._has_work(part):
+            if part.commit is not None or not self.has_work(part):
                 continue
             least_s = patience(part.aligner.backlog(), self.engine.pending(part.number)) * interval_s
             if not part.has_committed or now_s - part.committed_at_s >= min(least_s, LONGEST_S):
@@ -365,14 +365,15 @@ class Ownership:
                 part.commit = None
 
     async def _commit_rest(self, part: Part) -> bool:
-        if part.commit is None and not self._has_work(part):
+        if part.commit is None and not self.has_work(part):
             return False
         running = part.commit or self.start_commit(part)  # visible to a second flush
         await asyncio.wait([running])
         running.result()
         return True
 
-    def _has_work(self, part: Part) -> bool:
+    def has_work(self, part: Part) -> bool:
+        """Return whether there is anything to commit that is not in the commit that runs."""
         return self.engine.dirty(part.number) or bool(part.moved())
 
     # ---- tasks ---------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from streams.errors import LiveSegmentsError
 from streams.health import STUCK_AFTER_S
 from streams.records import INPUT_TOPICS
 from streams.telemetry import Telemetry
+from streams.transport.fetch import check_group
 from streams.transport.ownership import Ownership
 
 log = logging.getLogger(__name__)
@@ -63,9 +64,9 @@ class Watchdog:
 
         Who waits for a fetch at that moment is told; in a rebalance, when most is refused, nobody does.
         """
-        coordinator = self._app.consumer.client._coordinator  # noqa: SLF001 - there is no public way
+        client = self._app.consumer.client
         try:
-            coordinator.check_errors()
+            check_group(client)
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker is no member any more
             if not self._app.should_stop:
                 self._ownership.fail_stop(
@@ -78,15 +79,13 @@ class Watchdog:
         self._pending_since = {
             part.number: before.get(part.number, now_s)
             for part in self._ownership.active()
-            if self._ownership.engine.pending(part.number)
+            if part.commit is not None or self._ownership.has_work(part)
         }
         for part in self._ownership.active():
             since_s = max(self._pending_since.get(part.number, now_s), part.committed_at_s, self._up_since_s)
             idle_s = now_s - since_s
             if idle_s > STUCK_AFTER_S:
-                return (
-                    f"partition {part.number} has processed records and committed nothing for {idle_s:.0f} s"
-                )
+                return f"partition {part.number} has something to commit, and no commit for {idle_s:.0f} s"
         return None
 
     def _note(self, *, up: bool) -> None:

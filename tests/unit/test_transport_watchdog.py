@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import pytest
 from aiokafka import TopicPartition
@@ -155,7 +155,7 @@ def test_records_after_an_idle_hour_have_a_minute_to_be_committed(world: World) 
 
     with pytest.raises(Stopped):
         world.watch(3 * INTERVAL_S)
-    assert "processed records and committed nothing" in str(world.error)
+    assert "something to commit, and no commit" in str(world.error)
 
 
 def test_a_commit_that_waits_for_a_broker_that_is_away_is_waited_for(world: World) -> None:
@@ -190,7 +190,21 @@ def test_processed_records_that_are_never_committed_end_the_worker_though_nothin
 
     with pytest.raises(Stopped):
         world.watch(2 * INTERVAL_S)
-    assert "partition 0 has processed records and committed nothing" in str(world.error)
+    assert "partition 0 has something to commit, and no commit" in str(world.error)
+
+
+def test_a_commit_that_does_not_end_ends_the_worker_though_no_more_records_come(world: World) -> None:
+    """What it took from the engine is not pending any more."""
+    world.activate()
+    process(world, 1)
+    world.engine.take(0, 1_000)
+    world.part.commit = cast("asyncio.Task[None]", object())
+    world.watch(STUCK_AFTER_S)
+    assert world.error is None
+
+    with pytest.raises(Stopped):
+        world.watch(3 * INTERVAL_S)
+    assert "partition 0 has something to commit" in str(world.error)
 
 
 def test_a_worker_whom_the_group_refuses_in_a_rebalance_is_ended(world: World) -> None:
