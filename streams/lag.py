@@ -7,6 +7,7 @@ from typing import Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from streams.bounds import bounds_of
 from streams.errors import BrokerUnreachableError
 from streams.records import INPUT_TOPICS
 from streams.settings import Settings, librdkafka_security
@@ -63,7 +64,10 @@ class Lag:
         while True:
             try:
                 committed = self._consumer.committed(self._places, timeout=ANSWER_S)
-                return sum(self._end(place) - max(place.offset, 0) for place in committed)
+                return sum(
+                    bounds_of(self._consumer, place, ANSWER_S)[1] - max(place.offset, 0)
+                    for place in committed
+                )
             except KafkaException as error:
                 reason = error.args[0]
                 if reason.code() not in _SOON or time.monotonic() > deadline:
@@ -71,7 +75,3 @@ class Lag:
                         f"Kafka does not say what is committed: {reason.str()}; is it up?"
                     ) from error
                 time.sleep(0.1)
-
-    def _end(self, place: TopicPartition) -> int:
-        _, end = self._consumer.get_watermark_offsets(place, timeout=ANSWER_S)
-        return int(end)

@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from confluent_kafka import KafkaException as KafkaFailure
 
 from streams.admin import Admin
+from streams.bounds import bounds_of
 from streams.errors import BrokerUnreachableError, LiveSegmentsError, UsageError
 from streams.settings import Settings, librdkafka_security
 from streams.topics import topic_name
@@ -145,12 +146,9 @@ class Reader:
 
     def _ask_bounds(self, name: str, partition: int = 0) -> tuple[int, int]:
         try:
-            bounds: tuple[int, int] = self._consumer.get_watermark_offsets(
-                TopicPartition(name, partition), timeout=15
-            )
+            return bounds_of(self._consumer, TopicPartition(name, partition), 15)
         except KafkaFailure as error:
             raise self._lost(error.args[0]) from error
-        return bounds
 
     def _to_end(self, topic: str, starts: dict[int, int]) -> Iterator[Row]:
         """Yield from each partition's start to its last stable offset."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from streams.bounds import bounds_of
 from tests.chaos.expected import Message
 from tests.chaos.rows import transaction_mark
 from tests.chaos.shop import EXPECT
@@ -43,8 +44,7 @@ def read(bootstrap: str, topic: str, *, committed: bool = True) -> Iterator[Mess
     try:
         partitions = sorted(consumer.list_topics(topic, 30).topics[topic].partitions)
         begin = [
-            TopicPartition(topic, p, consumer.get_watermark_offsets(TopicPartition(topic, p), 30)[0])
-            for p in partitions
+            TopicPartition(topic, p, bounds_of(consumer, TopicPartition(topic, p), 30)[0]) for p in partitions
         ]
         consumer.assign(begin)
         yield from _until_ends(consumer, topic, len(partitions))

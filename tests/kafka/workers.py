@@ -22,6 +22,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from streams.bounds import bounds_of
 from streams.records import INPUT_TOPICS
 from streams.settings import Settings
 from streams.topics import topic_name
@@ -153,7 +154,7 @@ def committed(settings: Settings, client: Consumer | None = None) -> int:
 def stored(settings: Settings) -> int:
     """Return how many events the event topics hold."""
     client = group_admin(settings)
-    return sum(client.get_watermark_offsets(place, 10)[1] for place in _inputs(settings))
+    return sum(bounds_of(client, place, 10)[1] for place in _inputs(settings))
 
 
 def standing(settings: Settings) -> dict[str, str]:
@@ -165,7 +166,7 @@ def standing(settings: Settings) -> dict[str, str]:
         return {"all": str(error)}
     return {
         f"{place.topic} {place.partition}": f"{place.offset} {place.error or ''}, "
-        f"{client.get_watermark_offsets(place, 10)[1]}"
+        f"{bounds_of(client, place, 10)[1]}"
         for place in found
     }
 
@@ -238,9 +239,9 @@ def ends(settings: Settings, name: str, partition: int, isolation: str) -> int:
     consumer = Consumer(
         {"bootstrap.servers": settings.kafka_bootstrap, "group.id": "reader", "isolation.level": isolation}
     )
-    _, end = consumer.get_watermark_offsets(TopicPartition(topic_name(settings, name), partition), 20)
+    _, end = bounds_of(consumer, TopicPartition(topic_name(settings, name), partition), 20)
     consumer.close()
-    return int(end)
+    return end
 
 
 def group_size(settings: Settings) -> int:
