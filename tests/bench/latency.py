@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=65.0,
         help="seconds before: two sweeps, which decide all who were just met",
     )
+    parser.add_argument(
+        "--warm-up",
+        type=int,
+        default=1,
+        help="repetitions before, which do not count: the broker's JVM is cold",
+    )
     parser.add_argument("--k", type=int, default=3, help="repetitions of each rate")
     parser.add_argument("--events", type=int, default=300_000, help="before: models and customers are there")
     parser.add_argument("--customers", type=int, default=50_000)
@@ -51,12 +57,13 @@ def run(options: argparse.Namespace, report: Report) -> None:
         with workers(place, APP):
             wait_until_done(place, APP, written, 120)
             time.sleep(options.calm)
-            for repetition in range(options.k):
+            for repetition in range(-options.warm_up, options.k):
                 for rate in options.rates:
-                    figures, sent = once(place, rate, options, repetition)
+                    figures, sent = once(place, rate, options, options.warm_up + repetition)
                     written += sent
                     wait_until_done(place, APP, written, 120)
-                    found[rate].append(figures)
+                    if repetition >= 0:
+                        found[rate].append(figures)
     names = [f"p{quantile:g}" for quantile in QUANTILES]
     lines = [
         Figure(f"{rate:,} events/s, {name}", unit, Spread([run[i] for run in runs]))

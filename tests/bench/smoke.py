@@ -12,7 +12,8 @@ from tests.bench.report import Report
 TINY = {
     "compare": "--events 3000 --customers 500 --k 1 --warm-share 0 --span 300 --limit 300"
     " --only live-segments aiokafka-floor faust quixstreams kafka-streams-tuned",
-    "latency": "--rates 500 --seconds 2 --settle 0.2 --calm 0 --k 1 --events 2000 --customers 200",
+    "latency": "--rates 500 --seconds 2 --settle 0.2 --calm 0 --warm-up 0 --k 1 --events 2000"
+    " --customers 200",
     "idle": "--seconds 1 --calm 0 --k 1 --events 2000 --customers 200",
     "scaling": "--events 3000 --customers 200 --counts 2 --k 1 --warm-share 0",
     "growth": "--sizes 200 --events 3000 --warm-share 0",
