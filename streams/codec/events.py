@@ -198,7 +198,7 @@ class Decoder:
         )
         if self._rules.check_future and len(time) and int(time.max()) > now_ms + FUTURE_MS:
             arrived: I64 = raw.timestamp[accepted.source]
-            latest = np.maximum(arrived, now_ms) + FUTURE_MS
+            latest = np.clip(arrived, now_ms, max(now_ms, LAST_TIME_MS)) + FUTURE_MS
             refuse(
                 time > latest,
                 lambda i: (

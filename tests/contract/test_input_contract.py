@@ -241,6 +241,7 @@ def test_before_1990_is_too_old(time: str | int) -> None:
         (60 * MINUTE_MS, 5 * MINUTE_MS, True),
         (5 * MINUTE_MS + 1, 5 * MINUTE_MS + 1, False),
         (-60 * MINUTE_MS, 60 * MINUTE_MS, True),
+        (NOW_MS - 2**63 + 1, 60 * MINUTE_MS, True),
     ],
 )
 def test_future(ahead_of_record_ms: int, ahead_of_clock_ms: int, *, accepted: bool) -> None:
