@@ -29,6 +29,8 @@ MAX_TEXT_CHARS = 40
 """Characters shown of a text."""
 MAX_DECIMALS = 6
 """Decimals shown at most where a figure and its limit would look the same otherwise."""
+FINEST = 9
+"""The same of figures whose limits a condition compares them with: so fine is a millisecond in days."""
 REMEMBERED = 512
 """Figures of a condition that are kept in words: counts come again and again."""
 
@@ -87,7 +89,7 @@ class _Comparison:
     def __init__(self, column: Column, op: str, limit: float) -> None:
         self._label, self._unit, self._limit = column.label, column.unit, limit
         self._first = first = _DECIMALS.get(column.unit, 2)
-        self._rounded = [_number(limit, column.unit, decimals) for decimals in range(first, MAX_DECIMALS + 1)]
+        self._rounded = [_number(limit, column.unit, decimals) for decimals in range(first, FINEST + 1)]
         exact = _number(limit, column.unit, max(first, MAX_DECIMALS))
         self._words = {True: f"{op} {exact}", False: f"{_OPPOSITE[op]} {exact}"}
 

@@ -261,7 +261,12 @@ class AtTicks:
         who = self._movers(crowd, flips.row, at, before)
         began = np.where(flips.entered, at // 1000, flips.since_s) * 1000
         sure = judge.sure(who.after, at, numbers)
-        return [AudienceMoves(who, judge.rules, judge.model, flips.slot, flips.entered, numbers, sure, began)]
+        former = crowd.numbers()[flips.row]
+        return [
+            AudienceMoves(
+                who, judge.rules, judge.model, flips.slot, flips.entered, numbers, former, sure, began
+            )
+        ]
 
     def _movers(self, crowd: Crowd, at: NDArray[np.intp], now: I64, before_at: I64) -> Movers:
         """Return customers of a crowd at their decisions."""

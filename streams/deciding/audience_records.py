@@ -33,7 +33,7 @@ from streams.codec.output_records import Cause
 from streams.codec.reasons import MAX_REASONS, NO_REASONS, reasons_by_column
 from streams.deciding.columns import value_of
 from streams.deciding.moves import AudienceMoves
-from streams.deciding.plain import main_features, plain
+from streams.deciding.plain import DECIMALS, main_features, plain
 
 
 def audience_changes_of(
@@ -55,13 +55,20 @@ def audience_changes_of(
         calendar: local days.
     """
     who = moves.who
-    now = View(who.after, who.at, calendar, value_of(moves.model))
-    then = View(who.before, who.before_at, calendar, value_of(_model_before(moves, cause)))
+    model, model_before = moves.model, _model_before(moves, cause)
+    now = View(who.after, who.at, calendar, value_of(model))
+    then = View(who.before, who.before_at, calendar, value_of(model_before))
     kinds = list(_kinds(moves))
     wanted = [BY_NAME[name] for name in moves.rules.columns if name in BY_NAME]
     now.read([*main, *wanted])
     then.read(wanted)
-    tables = list(zip(_tables(kinds, moves, now), _tables(kinds, moves, then), strict=True))
+    tables = list(
+        zip(
+            _tables(kinds, moves, _Seen(now, model, moves.numbers, moves.bits)),
+            _tables(kinds, moves, _Seen(then, model_before, moves.former_numbers, moves.former_bits)),
+            strict=True,
+        )
+    )
     shown = main_features(now, main, who.books())
     common = list(_columns(moves, keys, sequence, shown))
     versions = 0 if moves.model is None else moves.model.version, moves.rules.version
@@ -132,6 +139,19 @@ class _Kind:
         return () if self.teller is None else self.teller.columns
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The customers of all moves, as they are decided or as they were decided before."""
+
+    view: View
+    model: Model | None
+    """In force then."""
+    numbers: I64
+    """(m,) of the behaviour segments."""
+    bits: I64
+    """(m,) of the audiences that they are in."""
+
+
 def _columns(
     moves: AudienceMoves, keys: Sequence[bytes], sequence: I64, shown: Sequence[Json]
 ) -> Iterator[tuple[Any, ...]]:
@@ -197,11 +217,19 @@ def _grounds(
         return
     for grounds in kind.teller.tell(now, then, fresh):
         words = zip(*grounds.words, strict=True) if grounds.words else repeat(())
-        reasons = reasons_by_column(grounds.values[:MAX_REASONS]) if grounds.values else repeat(NO_REASONS)
+        values = [
+            (name, _rounded(values), _rounded(before))
+            for name, values, before in grounds.values[:MAX_REASONS]
+        ]
+        reasons = reasons_by_column(values) if values else repeat(NO_REASONS)
         yield from zip([places[i] for i in grounds.at], words, reasons, strict=False)
 
 
-def _tables(kinds: Sequence[_Kind], moves: AudienceMoves, view: View) -> list[Table]:
+def _rounded(values: Sequence[Value]) -> Sequence[Value]:
+    return [round(value, DECIMALS) if isinstance(value, float) else value for value in values]
+
+
+def _tables(kinds: Sequence[_Kind], moves: AudienceMoves, seen: _Seen) -> list[Table]:
     """Return what the tellers of each kind ask for; a column is made once for all kinds."""
     users: dict[str, list[int]] = {}
     for i, kind in enumerate(kinds):
@@ -209,25 +237,25 @@ def _tables(kinds: Sequence[_Kind], moves: AudienceMoves, view: View) -> list[Ta
             users.setdefault(name, []).append(i)
     tables: list[dict[str, Sequence[Value]]] = [{} for _ in kinds]
     for name, places in users.items():
-        values = _column(name, moves, view, np.concatenate([kinds[i].at for i in places]))
+        values = _column(name, moves, seen, np.concatenate([kinds[i].at for i in places]))
         for i in places:
             size = len(kinds[i].at)
             tables[i][name], values = values[:size], values[size:]
     return list(tables)
 
 
-def _column(name: str, moves: AudienceMoves, view: View, at: NDArray[np.intp]) -> Sequence[Value]:
+def _column(name: str, moves: AudienceMoves, seen: _Seen, at: NDArray[np.intp]) -> Sequence[Value]:
     if name in BY_NAME:
         feature = BY_NAME[name]
         named = feature.namespace is not None
         books = [moves.who.parts[i].names for i in at.tolist()] if named else ()
-        return plain(feature, view.column(feature)[at], books)
-    numbers = moves.numbers[at].tolist()
+        return plain(feature, seen.view.column(feature)[at], books, exact=True)
+    numbers = seen.numbers[at].tolist()
     if name == BEHAVIOUR_SEGMENT:
         return [f"b-{number}" if number else None for number in numbers]
     if name == BEHAVIOUR_SEGMENT_NAME:
-        names = {} if moves.model is None else {info.number: info.name for info in moves.model.segments}
+        names = {} if seen.model is None else {info.number: info.name for info in seen.model.segments}
         return [names.get(number) for number in numbers]
     slots = {reference(one.id): slot for slot, one in moves.rules.definitions.by_slot.items()}
-    held: list[Value] = ((moves.bits[at] >> np.int64(slots[name])) & 1 > 0).tolist()
+    held: list[Value] = ((seen.bits[at] >> np.int64(slots[name])) & 1 > 0).tolist()
     return held

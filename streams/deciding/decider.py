@@ -197,8 +197,10 @@ class Decider:
     ) -> AudienceMoves:
         """Return who enters and leaves audiences."""
         applied, updated = seen.applied, seen.applied.updated
-        numbers = np.zeros(len(seen.now), np.int64)
+        numbers, former = np.zeros((2, len(seen.now)), np.int64)
         numbers[groups.order] = held
+        former[groups.order[1:]] = held[:-1]
+        former[groups.order[groups.start]] = updated.before["behaviour"][groups.picked]
         theirs = sorted(seen.parts.values(), key=lambda part: part.number)
         owner = np.searchsorted([part.number for part in theirs], applied.partition)
         view = seen.view.valued(value_of(judge.model))
@@ -210,7 +212,10 @@ class Decider:
         theirs_now = numbers[flips.row]
         far = None if distances is None else distances[flips.row]
         sure = judge.sure(who.after, who.at, theirs_now, far)
-        return AudienceMoves(who, rules, judge.model, flips.slot, flips.entered, theirs_now, sure, began)
+        before = former[flips.row]
+        return AudienceMoves(
+            who, rules, judge.model, flips.slot, flips.entered, theirs_now, before, sure, began
+        )
 
     def _movers(self, seen: Seen, event: NDArray[np.intp]) -> Movers:
         """Return the customers whom events move."""

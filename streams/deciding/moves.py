@@ -130,16 +130,20 @@ class AudienceMoves:
     entered: Bool
     numbers: I64
     """(m,) number of the behaviour segment that each holds."""
+    former_numbers: I64
+    """(m,) the same at the decision before."""
     sure: F64
     """(m,) how sure the model is of that segment, NaN where there is none."""
     since_ms: I64
     """(m,) when the membership that ends began, or the one that begins."""
     bits: I64 = field(init=False)
     """(m,) what each holds after the decision; known once the moves are written."""
+    former_bits: I64 = field(init=False)
+    """(m,) what each held before it."""
 
     def __post_init__(self) -> None:
         """Make room."""
-        self.bits = np.zeros(len(self.who), np.int64)
+        self.bits, self.former_bits = np.zeros((2, len(self.who)), np.int64)
 
     def __len__(self) -> int:
         """Return the number of moves."""
@@ -167,8 +171,11 @@ class AudienceMoves:
         held = np.repeat(slab["audience_bits"][rows[chain.first]].astype(np.int64), chain.sizes)
         held ^= turned ^ np.repeat(np.append(0, turned)[chain.first], chain.sizes)
         ends = np.append((np.diff(rows) != 0) | (np.diff(self.who.when[order]) != 0), True)
-        decision = np.flatnonzero(ends)
-        self.bits[order] = held[np.repeat(decision, np.diff(np.append(-1, decision)))]
+        last = np.flatnonzero(ends)
+        first = np.append(0, last[:-1] + 1)
+        sizes = last - first + 1
+        self.bits[order] = np.repeat(held[last], sizes)
+        self.former_bits[order] = np.repeat((held ^ np.left_shift(1, slot))[first], sizes)
         last = chain.last
         slab["audience_bits"][rows[last]] = held[last]
         slab["audience_since_s"][rows, slot] = np.minimum(self.who.at[order] // 1000, LATEST_S)

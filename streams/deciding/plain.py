@@ -16,13 +16,14 @@ DECIMALS = 6
 """Of figures in records."""
 
 
-def plain(feature: Feature, values: F64, books: Sequence[Names]) -> list[Scalar]:
+def plain(feature: Feature, values: F64, books: Sequence[Names], *, exact: bool = False) -> list[Scalar]:
     """Return a feature's values (n,) as plain ones, None for unknown.
 
     Args:
         feature: says what the values are.
         values: (n,) NaN for unknown, codes of names.
         books: (n,) dictionaries of the names; of names only.
+        exact: as conditions see them, not rounded.
     """
     if feature.namespace is not None:
         return _names(feature.namespace, values, books)
@@ -30,23 +31,29 @@ def plain(feature: Feature, values: F64, books: Sequence[Names]) -> list[Scalar]
     if feature.unit == "flag":
         found: list[Scalar] = (values != 0).tolist()
     elif feature.unit == "count":
-        found = _counts(np.where(unknown, 0.0, values))
+        found = _counts(np.where(unknown, 0.0, values), exact=exact)
     else:
-        found = np.round(values, DECIMALS).tolist()
+        found = _figures(values, exact=exact)
     if unknown.any():
         for i in np.flatnonzero(unknown).tolist():
             found[i] = None
     return found
 
 
-def _counts(values: F64) -> list[Scalar]:
+def _figures(values: F64, *, exact: bool) -> list[Scalar]:
+    found: list[Scalar] = (values if exact else np.round(values, DECIMALS)).tolist()
+    return found
+
+
+def _counts(values: F64, *, exact: bool) -> list[Scalar]:
     whole = values == np.trunc(values)
     if whole.all():
         found: list[Scalar] = values.astype(np.int64).tolist()
         return found
-    rounded = np.round(values, DECIMALS).tolist()
+    figures = _figures(values, exact=exact)
     return [
-        int(value) if is_whole else value for value, is_whole in zip(rounded, whole.tolist(), strict=True)
+        int(value) if is_whole else value  # type: ignore[arg-type] # figures are numbers
+        for value, is_whole in zip(figures, whole.tolist(), strict=True)
     ]
 
 

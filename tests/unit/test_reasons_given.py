@@ -16,8 +16,9 @@ from models.events import F64, I64
 from streams.codec.changes import Reason
 from streams.deciding import records
 from streams.deciding.moves import BehaviourMoves
-from tests.engine_runs import AUDIENCES, Driver, definitions, in_chunks, trained_model
-from tests.oracle.synthetic import stream
+from streams.records import VIEWS
+from tests.engine_runs import AUDIENCES, HOUR_MS, Driver, definitions, in_chunks, record, trained_model
+from tests.oracle.synthetic import START_MS, stream
 
 
 def shifted() -> bytes:
@@ -147,3 +148,74 @@ def test_a_segment_that_is_no_more_is_called_by_its_name(*, known: bool) -> None
         expected = former if known else "an earlier segment"
         assert p["segment_name"] == expected
         assert p["reason"].startswith(f"Moved from {expected} to ")
+
+
+def reasons_of(driver: Driver, audience: str) -> list[tuple[str, dict[str, tuple[Any, Any]]]]:
+    """Return the sentence of each change of an audience, and value and previous value of its columns."""
+    told = [orjson.loads(value or b"") for _, value in driver.commit().changes()]
+    return [
+        (
+            one["properties"]["reason"],
+            {r["feature"]: (r["value"], r["previous"]) for r in one["context"]["reasons"]},
+        )
+        for one in told
+        if one["properties"]["audience_key"] == audience
+    ]
+
+
+def test_a_figure_that_is_beyond_its_limit_by_a_millisecond_is_told_as_beyond_it() -> None:
+    """Figures are rounded where they are shown, not where it is asked which conditions decided."""
+    text = '[[audience]]\nid = "quiet"\nname = "Quiet"\nenter = "days_since_seen > 3"\n'
+    driver = Driver([trained_model(), definitions(text)])
+    start_ms = START_MS // HOUR_MS * HOUR_MS
+    driver.feed([record(VIEWS, "ann", 1, start_ms - 1)])
+    for hour in range(74):
+        driver.feed([record(VIEWS, "bob", f"b{hour}", start_ms + hour * HOUR_MS)])
+
+    ((sentence, values),) = [one for one in reasons_of(driver, "quiet") if "as time passed" in one[0]]
+    assert sentence == "Entered Quiet as time passed: days since last event 3.00000001 > 3."
+    assert values["days_since_seen"][0] == 3.0
+
+
+def test_what_turned_in_the_same_decision_is_told_as_it_was_before() -> None:
+    """A membership, and a behaviour segment by id and by name: after events in any chunks, by a new model."""
+    text = """
+    [[audience]]
+    id = "keen"
+    name = "Keen"
+    enter = "views_total >= 4"
+
+    [[audience]]
+    id = "also-keen"
+    name = "Also keen"
+    enter = "is_keen AND behaviour_segment IS NOT NULL"
+
+    [[audience]]
+    id = "placed"
+    name = "Placed"
+    enter = "behaviour_segment_name IS NOT NULL"
+    """
+    views = [record(VIEWS, "ann", i, START_MS + i) for i in range(6)]
+    first, later = Model.from_bytes(trained_model()), START_MS + 2 * HOUR_MS
+    for chunk in (1, 2, 6):
+        driver = Driver([trained_model(), definitions(text)])
+        driver.feed([record(VIEWS, "bob", "b", START_MS - HOUR_MS), record(VIEWS, "cyd", "c", START_MS - 1)])
+        for part in in_chunks(views, chunk):
+            driver.feed(part)
+
+        ((_, keen),) = reasons_of(driver, "also-keen")
+        assert keen["is_keen"] == (True, False)
+        assert len({*keen["behaviour_segment"]}) == 1
+        placed = reasons_of(driver, "placed")[-1][1]["behaviour_segment_name"]
+        assert placed[0] in first.names
+        assert placed[1] is None
+    renamed = replace(first, version=first.version + 1, names=tuple(f"New {name}" for name in first.names))
+    named = " OR ".join(f"behaviour_segment_name = '{name}'" for name in renamed.names)
+    renaming = f'[[audience]]\nid = "new"\nname = "New"\nenter = "{named}"\n'
+    driver = Driver([trained_model(), definitions(renaming)])
+    driver.feed([record(VIEWS, "ann", "a", START_MS - HOUR_MS), *views])
+    driver.offer(renamed.to_bytes()).feed([record(VIEWS, "ann", "z", later)])
+
+    ((_, new),) = reasons_of(driver, "new")
+    value, previous = new["behaviour_segment_name"]
+    assert value == f"New {previous}"
