@@ -139,8 +139,10 @@ class BgNbd:
         c = offset + self.b + x
         c = np.where(np.abs(c) < POLE, POLE, c)
         series = hyp2f1(offset, offset + self.b - self.r, c, z)
-        if not np.isfinite(series).all():  # SciPy's is not for whole numbers with c > 100 or so and z > 0.9
-            series = hyp2f1(offset, offset + self.b - self.r, c + POLE, z)
+        unknown = ~np.isfinite(series)  # SciPy's is not for whole numbers with c > 100 or so and z > 0.9
+        if unknown.any():
+            c = np.where(unknown, c + POLE, c)
+            series = np.where(unknown, hyp2f1(offset, offset + self.b - self.r, c, z), series)
         return c / offset * (1.0 - np.exp(xlog1py(offset, -z)) * series)
 
     def _at_mean(self, x: F64, age: F64, days: float) -> F64:

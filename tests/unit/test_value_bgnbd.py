@@ -253,3 +253,12 @@ def test_parameters_out_of_bounds_are_refused(wrong: dict[str, float]) -> None:
     """A parameter that is no number or out of bounds is named."""
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} is"):
         replace(DAYS, **wrong)
+
+
+def test_a_customer_of_whom_the_series_is_unknown_changes_nothing_for_others() -> None:
+    """SciPy has no answer for hundreds of orders in a day: those of others are the same to the last bit."""
+    model = BgNbd(r=1.0, alpha=0.1, a=2.0, b=3.0)
+    x, age = np.arange(400.0), np.full(400, 0.01)
+    alone = [model.expected_if_alive(x[i : i + 1], age[i : i + 1], 90.0)[0] for i in range(len(x))]
+
+    assert np.array_equal(model.expected_if_alive(x, age, 90.0), np.array(alone))
