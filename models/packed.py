@@ -45,6 +45,15 @@ class Packed:
         return cls(np.frombuffer(b"".join((*full, bytes(MARGIN))), np.uint8), ends, nulls)
 
     @classmethod
+    def of_strings(cls, texts: Sequence[str]) -> Packed:
+        """Return texts in UTF-8."""
+        joined = ("".join(texts) + "\0" * MARGIN).encode()
+        ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+        if len(joined) != MARGIN + (ends[-1] if len(texts) else 0):  # not ASCII
+            return cls.of([text.encode() for text in texts])
+        return cls(np.frombuffer(joined, np.uint8), ends, np.zeros(len(texts), np.bool_))
+
+    @classmethod
     def joined(cls, parts: Sequence[Packed]) -> Packed:
         """Return the texts of all parts, at least one, which are not in use any more."""
         if len(parts) == 1:

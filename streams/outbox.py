@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.audiences import Rules
 from models.clusterer import Model
+from models.packed import Packed
 from models.profiles import HOT_BYTES, Slab
 from streams.codec import profile_rows as codec
 from streams.codec.changes import Change, encode_changes
@@ -156,8 +157,9 @@ def _memberships(part: Partition, slab: Slab) -> Iterator[Bundle]:
         if number
     }
     last = [held.change for held in changed]
+    customers = [change.customer_id for change in last]
     values = encode_memberships(
-        [change.customer_id for change in last],
+        customers,
         [change.sequence for change in last],
         [change.timestamp_ms for change in last],
         behaviours_json(
@@ -169,7 +171,7 @@ def _memberships(part: Partition, slab: Slab) -> Iterator[Bundle]:
         _audiences(part.rules, slab, rows),
         [change.features for change in last],
     )
-    yield Bundle(MEMBERSHIPS, part.number, list(part.changed), values)
+    yield Bundle(MEMBERSHIPS, part.number, Packed.of_strings(customers), values)
 
 
 def _audiences(rules: Rules | None, slab: Slab, rows: NDArray[np.intp]) -> list[Json]:

@@ -132,10 +132,10 @@ class Bundle:
     topic: str
     """As a record's."""
     partition: int
-    keys: Sequence[bytes | None]
-    values: Sequence[bytes | None]
-    headers: tuple[tuple[str, bytes | Sequence[bytes]], ...] = ()
-    """Names, and the text: one that all records have, or (n,)."""
+    keys: Packed
+    values: Packed
+    headers: tuple[tuple[str, bytes | Packed], ...] = ()
+    """Names, and the text: one that all records have, or (n,), none of them null."""
 
     def __len__(self) -> int:
         """Return the number of records."""
@@ -144,19 +144,12 @@ class Bundle:
     def __iter__(self) -> Iterator[Record]:
         """Yield each as a record."""
         names = [name for name, _ in self.headers]
-        columns = [[text] * len(self) if isinstance(text, bytes) else text for _, text in self.headers]
+        columns = [
+            [text] * len(self) if isinstance(text, bytes) else text.filled() for _, text in self.headers
+        ]
         rows = zip(*columns, strict=True) if columns else [()] * len(self)
         for key, value, texts in zip(self.keys, self.values, rows, strict=True):
             yield Record(self.topic, self.partition, key, value, tuple(zip(names, texts, strict=True)))
-
-    def part(self, start: int, stop: int) -> Bundle:
-        """Return the records [start, stop)."""
-        headers = [
-            (name, text if isinstance(text, bytes) else text[start:stop]) for name, text in self.headers
-        ]
-        return Bundle(
-            self.topic, self.partition, self.keys[start:stop], self.values[start:stop], tuple(headers)
-        )
 
 
 Content: TypeAlias = Record | Rows | Bundle

@@ -12,6 +12,7 @@ import orjson
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from models.packed import Packed
 from streams.codec.json_columns import OPTIONS, json_of, scalars, strings
 from streams.codec.main_features import NO_FEATURES, Json, features_json
 from streams.codec.output_records import (
@@ -49,6 +50,8 @@ CHANGE_TYPE = "live-segments.change.v1"
 """CloudEvents type of a change record."""
 MAX_VALUE_BYTES = 32_000
 """Largest value: marketing tools refuse calls over 32 KB; what is cut first is in `encode_change`."""
+MAX_CHARS = MAX_VALUE_BYTES // 4
+"""A value of no more characters is not too large."""
 MAX_TEXT = 500
 """Characters left of a sentence, a name or an event id when nothing else makes a record fit."""
 
@@ -123,19 +126,19 @@ def encode_change(
     """
     made = encode_changes([change], [origin], received_at_ms=received_at_ms, run_id=run_id, space_id=space_id)
     headers: Headers = tuple(
-        [(name, text if isinstance(text, bytes) else text[0]) for name, text in made.headers]
+        [(name, text if isinstance(text, bytes) else text.filled()[0]) for name, text in made.headers]
     )
     if traceparent is not None:
         headers += (("traceparent", traceparent.encode()),)
-    return made.values[0], headers
+    return made.values.filled()[0], headers
 
 
 class Encoded(NamedTuple):
     """Change records as columns."""
 
-    keys: list[bytes]
-    values: list[bytes]
-    headers: tuple[tuple[str, bytes | list[bytes]], ...]
+    keys: Packed
+    values: Packed
+    headers: tuple[tuple[str, bytes | Packed], ...]
     """Names, and the text of all records, or that of each."""
 
 
@@ -174,7 +177,7 @@ def encode_changes(
         column["trigger"],
         strict=True,
     )
-    values: list[bytes] = []
+    values: list[str] = []
     for (
         origin, sides, ident, time, customer, move, since, sequence, cause, reason, confidence, features,
         reasons, trigger,
@@ -192,22 +195,22 @@ def encode_changes(
             f'{segment}"move_id":{move},"since":"{since}","sequence":{sequence},'
             f'"cause":"{cause}","reason":"{reason}","confidence":{confidence},{versions}{shown}}},'
             f'"context":{{"reasons":{reasons},{personas}{caused}}}}}'
-        ).encode()
-        if len(value) > MAX_VALUE_BYTES:
-            value = _fit(orjson.loads(value), changes[len(values)])
+        )
+        if len(value) > MAX_CHARS and len(value.encode()) > MAX_VALUE_BYTES:
+            value = _fit(orjson.loads(value), changes[len(values)]).decode()
         values.append(value)
-    keys = [customer.encode() for customer in customers]
+    keys = Packed.of_strings(customers)
     headers = (
         _SPEC,
-        ("ce_id", [ident.encode() for ident in idents]),
+        ("ce_id", Packed.of_strings(idents)),
         _TYPE,
         ("ce_source", f"/live-segments/{quote(space_id, safe='')}".encode()),
-        ("ce_time", [time.encode() for time in times]),
+        ("ce_time", Packed.of_strings(times)),
         ("ce_subject", keys),
         _CONTENT,
-        ("origin", [origin.encode() for origin in origins] if len(frames) > 1 else origins[0].encode()),
+        ("origin", Packed.of_strings(origins) if len(frames) > 1 else origins[0].encode()),
     )
-    return Encoded(keys, values, headers)
+    return Encoded(keys, Packed.of_strings(values), headers)
 
 
 def _columns(changes: Sequence[Change]) -> dict[str, tuple[Any, ...]]:

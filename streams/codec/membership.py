@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
+from models.packed import Packed
 from streams.codec.json_columns import json_of, scalars, strings
 from streams.codec.main_features import Json
 from streams.codec.output_records import SCHEMA_VERSION, MembershipRecord
@@ -86,7 +87,7 @@ def encode_memberships(
     behaviours: Sequence[Json],
     audiences: Sequence[Json],
     features: Sequence[Json],
-) -> list[bytes]:
+) -> Packed:
     """Return what each of n customers is in as of their last change; the key is the customer id as UTF-8.
 
     After an erasure there is nothing to encode: the record is a tombstone.
@@ -111,14 +112,13 @@ def encode_memberships(
         features,
         strict=True,
     )
-    return [
-        (
-            f'{{"customer_id":"{customer}","sequence":{sequence},"updated_at":"{updated}",'
-            f'"behaviour":{behaviour},"audiences":{held},"features":{shown},'
-            f'"schema_version":{SCHEMA_VERSION}}}'
-        ).encode()
+    values = [
+        f'{{"customer_id":"{customer}","sequence":{sequence},"updated_at":"{updated}",'
+        f'"behaviour":{behaviour},"audiences":{held},"features":{shown},'
+        f'"schema_version":{SCHEMA_VERSION}}}'
         for customer, sequence, updated, behaviour, held, shown in columns
     ]
+    return Packed.of_strings(values)
 
 
 def _around(segment: Behaviour) -> tuple[str, str]:

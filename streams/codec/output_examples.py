@@ -79,7 +79,7 @@ def membership_records() -> list[bytes]:
         [behaviour, NOBODY],
         [audiences, NO_AUDIENCES],
         [_FEATURES, features_json(nothing)],
-    )
+    ).filled()
 
 
 def definition_records() -> list[bytes]:

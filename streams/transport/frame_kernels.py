@@ -14,37 +14,38 @@ from models.events import I64, U8
 
 AT, COUNT, NEEDED, RECORD, BYTE = range(5)
 """Places of a state: bytes and records in the frames, and bytes of the record for which there was no room; of
-what is next: the record, and where its first text begins."""
+what is next: the record, and where a row's key begins."""
 
 
 @kernel
-def frame_bundle(frames: U8, texts: U8, sizes: I64, fixed: U8, ends: I64, state: I64) -> bool:
+def frame_bundle(frames: U8, texts: U8, starts: I64, sizes: I64, fixed: U8, ends: I64, state: I64) -> bool:
     """Write records behind those that are in the frames; returns whether all have found room.
 
     Args:
         frames: bytes of records, as many as `state` says.
-        texts: each record's key, value and the texts of headers that differ, one behind the other.
-        sizes: (n, k) bytes of each text, -1 for a null.
+        texts: k columns one behind the other: keys, values and the texts of headers that differ.
+        starts: (k,) where the next record's text begins in each column; is moved on.
+        sizes: (k, n) bytes of each text, -1 for a null.
         fixed: what all records have between the value and those texts, between them and behind the last.
         ends: (k - 1,) where each piece of it ends.
         state: (5,) from where the records are written; is moved on.
     """
     at: Any = state[AT]
-    columns = sizes.shape[1]
-    while state[RECORD] < len(sizes):
+    columns, records = sizes.shape
+    while state[RECORD] < records:
         record = state[RECORD]
         size = 2 + _width(state[COUNT]) + len(fixed)
         for column in range(columns):
-            size += _width(sizes[record, column]) + max(sizes[record, column], 0)
+            size += _width(sizes[column, record]) + max(sizes[column, record], 0)
         if at + _width(size) + size > len(frames):
             state[NEEDED] = _width(size) + size
             return False
         at = _begin(frames, at, size, state[COUNT])
         begin: Any = 0
         for column in range(columns):
-            at = _varint(frames, at, sizes[record, column])
-            at = _copy(frames, at, texts, state[BYTE], sizes[record, column])
-            state[BYTE] += max(sizes[record, column], 0)
+            at = _varint(frames, at, sizes[column, record])
+            at = _copy(frames, at, texts, starts[column], sizes[column, record])
+            starts[column] += max(sizes[column, record], 0)
             if column > 0:
                 at = _copy(frames, at, fixed, begin, ends[column - 1] - begin)
                 begin = ends[column - 1]

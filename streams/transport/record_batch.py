@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any, cast
 
 import cramjam
@@ -13,6 +13,7 @@ import numpy as np
 from aiokafka.record.util import calc_crc32c, encode_varint
 
 from models.events import I64, U8
+from models.packed import Packed
 from streams.records import Bundle, Content, Record, Rows
 from streams.transport.frame_kernels import AT, COUNT, NEEDED, RECORD, frame_bundle, frame_rows
 
@@ -25,8 +26,6 @@ _XERIAL = b"\x82SNAPPY\0\0\0\0\1\0\0\0\1"
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _LENGTH_AT, _CRC_AT, _ATTRIBUTES_AT = 8, 17, 21
 _MAGIC, _SNAPPY, _TRANSACTIONAL = 2, 2, 16
-_SOME = 1_000
-"""Records of a bundle that are framed at a time: their copies stay in the processor's cache."""
 
 
 class RecordBatch:
@@ -41,11 +40,11 @@ class RecordBatch:
 
     def __init__(self, frames: U8, count: int, timestamp_ms: int, *, transactional: bool) -> None:
         compressed = _compressed(frames)
-        smaller = len(compressed) < len(frames)
+        smaller = sum(map(len, compressed)) < len(frames)
         self._size = _HEADER.size + len(frames)
         self._count = count
         self._timestamp_ms = timestamp_ms
-        self._payload = compressed if smaller else frames.tobytes()
+        self._built = bytearray().join((bytes(_HEADER.size), *(compressed if smaller else (frames.data,))))
         self._attributes = (_SNAPPY if smaller else 0) | (_TRANSACTIONAL if transactional else 0)
         self._producer = (-1, -1, 0)
 
@@ -68,14 +67,14 @@ class RecordBatch:
         """Note who sends it, and the number of its first record."""
         self._producer = producer_id, producer_epoch, base_sequence
 
-    def _build(self) -> bytes:
-        """Return its bytes; called again for a retry."""
-        crc, at = 0, self._timestamp_ms
-        length = _HEADER.size - _LENGTH_AT - 4 + len(self._payload)
+    def _build(self) -> bytearray:
+        """Return its bytes; called again for a retry, when it changes what was returned."""
+        built, crc, at = self._built, 0, self._timestamp_ms
+        length = len(built) - _LENGTH_AT - 4
         numbers = (self._attributes, self._count - 1, at, at, *self._producer, self._count)
-        built = bytearray(_HEADER.pack(0, length, -1, _MAGIC, crc, *numbers)) + self._payload
-        struct.pack_into(">I", built, _CRC_AT, calc_crc32c(built[_ATTRIBUTES_AT:]))
-        return bytes(built)
+        _HEADER.pack_into(built, 0, 0, length, -1, _MAGIC, crc, *numbers)
+        struct.pack_into(">I", built, _CRC_AT, calc_crc32c(memoryview(built)[_ATTRIBUTES_AT:]))
+        return built
 
 
 def batches(records: Sequence[Content], timestamp_ms: int, *, transactional: bool) -> Iterator[RecordBatch]:
@@ -105,19 +104,15 @@ def batches(records: Sequence[Content], timestamp_ms: int, *, transactional: boo
 
 
 def _runs(records: Sequence[Content]) -> Iterator[Rows | Bundle]:
-    """Yield rows, and other records some at a time."""
+    """Yield rows and bundles, and other records in bundles."""
     for headers, run in groupby(records, _headers):
         if headers is None:
-            for some in cast("Iterator[Rows | Bundle]", run):
-                if isinstance(some, Rows):
-                    yield some
-                    continue
-                for start in range(0, len(some), _SOME):
-                    yield some.part(start, start + _SOME)
+            yield from cast("Iterator[Rows | Bundle]", run)
             continue
-        while alike := list(islice(cast("Iterator[Record]", run), _SOME)):
-            texts = [(name, [one.headers[i][1] for one in alike]) for i, name in enumerate(headers)]
-            yield Bundle("", 0, [one.key for one in alike], [one.value for one in alike], tuple(texts))
+        alike = list(cast("Iterator[Record]", run))
+        texts = [(name, Packed.of([one.headers[i][1] for one in alike])) for i, name in enumerate(headers)]
+        keys, values = Packed.of([one.key for one in alike]), Packed.of([one.value for one in alike])
+        yield Bundle("", 0, keys, values, tuple(texts))
 
 
 def _headers(some: Content) -> tuple[str, ...] | None:
@@ -129,8 +124,9 @@ def _framing(some: Rows | Bundle) -> Callable[[U8, I64], bool]:
     """Return the kernel with what it is to frame."""
     if isinstance(some, Rows):
         prefixes = np.frombuffer(some.key_prefix + some.value_prefix, np.uint8)
-        keys, sizes = _joined(some.keys)
-        return lambda frames, state: frame_rows(frames, keys, sizes, some.values, prefixes, state)
+        keys = np.frombuffer(b"".join(some.keys), np.uint8)
+        lengths = np.fromiter(map(len, some.keys), np.int64, len(some))
+        return lambda frames, state: frame_rows(frames, keys, lengths, some.values, prefixes, state)
     columns, fixed, ends = [some.keys, some.values], bytearray(), []
     encode_varint(len(some.headers), fixed.append)
     for name, text in some.headers:
@@ -141,13 +137,11 @@ def _framing(some: Rows | Bundle) -> Callable[[U8, I64], bool]:
             columns.append(text)
             ends.append(len(fixed))
     ends.append(len(fixed))
-    width = len(columns)
-    texts: list[bytes | None] = [None] * (width * len(some))
-    for place, column in enumerate(columns):
-        texts[place::width] = column
-    joined, sizes = _joined(texts)
-    sizes, pieces, borders = sizes.reshape(-1, width), np.frombuffer(bytes(fixed), np.uint8), np.array(ends)
-    return lambda frames, state: frame_bundle(frames, joined, sizes, pieces, borders, state)
+    texts = np.concatenate([column.letters for column in columns])
+    starts = np.cumsum([0, *[len(column.letters) for column in columns[:-1]]])
+    sizes = np.stack([np.where(column.nulls, -1, column.sizes()) for column in columns])
+    pieces, borders = np.frombuffer(bytes(fixed), np.uint8), np.array(ends)
+    return lambda frames, state: frame_bundle(frames, texts, starts, sizes, pieces, borders, state)
 
 
 def _put(text: bytes, fixed: bytearray) -> None:
@@ -156,24 +150,13 @@ def _put(text: bytes, fixed: bytearray) -> None:
     fixed += text
 
 
-def _joined(texts: Sequence[bytes | None]) -> tuple[U8, I64]:
-    """Return texts one behind the other, and the size of each, -1 for a null."""
-    known = cast("Sequence[bytes]", texts)
-    try:
-        sizes = np.fromiter(map(len, known), np.int64, len(texts))
-    except TypeError:  # there are nulls
-        known = [b"" if text is None else text for text in texts]
-        sizes = np.array([-1 if text is None else len(text) for text in texts])
-    return np.frombuffer(b"".join(known), np.uint8), sizes
-
-
-def _compressed(data: U8) -> bytes:
-    """Compress with snappy, as aiokafka does but for the size of the blocks."""
+def _compressed(data: U8) -> list[Any]:
+    """Compress with snappy, as aiokafka does but for the size of the blocks; returns the pieces."""
     parts: list[Any] = [_XERIAL]
     for start in range(0, len(data), _BLOCK_BYTES):
         block = cramjam.snappy.compress_raw(data[start : start + _BLOCK_BYTES].data)
         parts += (len(block).to_bytes(4, "big"), block)
-    return b"".join(parts)
+    return parts
 
 
 @cache

@@ -12,6 +12,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.packed import Packed
 from streams.records import Batch, Bundle, Content, Record, Rows
 from streams.transport.record_batch import MAX_BATCH_BYTES, batches
 
@@ -59,7 +60,7 @@ def ours(contents: Sequence[Content], *, transactional: bool) -> list[tuple[int,
         assert batch.closed()
         size = batch.size()
         batch._set_producer_state(*PRODUCER)
-        built = batch._build()
+        built = bytes(batch._build())
         assert batch._build() == built  # for a retry
         made.append((batch.record_count(), size, read(built)))
     return made
@@ -93,9 +94,10 @@ def bundles(draw: st.DrawFn) -> Bundle:
         [b"%d" % i + some[: i % (len(some) + 1)] for i in range(n)]
         for some in draw(st.lists(texts(), min_size=2, max_size=4))
     ]
-    headers = [(draw(st.text(max_size=70)), draw(st.sampled_from(columns) | texts())) for _ in range(n % 4)]
-    nulls: list[bytes | None] = [None if i % 3 == 0 else text for i, text in enumerate(columns[1])]
-    return Bundle("t", 0, columns[0], draw(st.sampled_from([columns[1], nulls])), tuple(headers))
+    packed = [Packed.of(column) for column in columns]
+    headers = [(draw(st.text(max_size=70)), draw(st.sampled_from(packed) | texts())) for _ in range(n % 4)]
+    nulls = Packed.of([None if i % 3 == 0 else text for i, text in enumerate(columns[1])])
+    return Bundle("t", 0, packed[0], draw(st.sampled_from([packed[1], nulls])), tuple(headers))
 
 
 @settings(deadline=None)

@@ -332,7 +332,7 @@ def test_a_membership_reads_back_as_written() -> None:
     assert audiences[1] == NO_AUDIENCES
     assert [held["segment_id"] for held in json.loads(audiences[2])] == ["loyal", "new"]
     found = decode_membership(
-        *encode_memberships(["12347"], [42], [TIME_MS], behaviours[:1], audiences[:1], [features])
+        *encode_memberships(["12347"], [42], [TIME_MS], behaviours[:1], audiences[:1], [features]).filled()
     )
 
     assert found.behaviour is not None
@@ -347,7 +347,7 @@ def test_a_membership_reads_back_as_written() -> None:
 
 def test_before_the_first_assignment_the_behaviour_is_null() -> None:
     """Nobody is put into a segment for want of data."""
-    (value,) = encode_memberships(["1"], [0], [0], [NOBODY], [NO_AUDIENCES], [NO_FEATURES])
+    (value,) = encode_memberships(["1"], [0], [0], [NOBODY], [NO_AUDIENCES], [NO_FEATURES]).filled()
 
     assert json.loads(value)["behaviour"] is None
 

@@ -64,7 +64,7 @@ class Deployment:
         values = encode_memberships(
             everybody, [2] * n, [0] * n, [behaviour] * n, [audiences] * n, [NO_FEATURES] * n
         )
-        return {name.encode(): value for name, value in zip(everybody, values, strict=True)}
+        return {name.encode(): value for name, value in zip(everybody, values.filled(), strict=True)}
 
     def last(self, _topic: str, count: int) -> list[bytes]:
         """Return the end of the model log."""

@@ -27,3 +27,12 @@ def test_they_are_the_texts_of_a_list(
     assert [len(text or b"") for text in both] == found.sizes().tolist()
     assert len(found.letters) == sum(map(len, found.filled())) + MARGIN
     assert len(part.letters) == sum(map(len, part.filled())) + MARGIN
+
+
+@given(st.lists(st.text(max_size=20)))
+def test_strings_are_packed_in_utf_8(texts: list[str]) -> None:
+    """Also when some of their letters take several bytes, and when there are none."""
+    found = Packed.of_strings(texts)
+
+    assert [text.encode() for text in texts] == found.tolist() == found.filled()
+    assert len(found.letters) == sum(map(len, found.filled())) + MARGIN
