@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.events import F64, I64, Bool
-from models.ranks import passes
+from models.hysteresis_kernel import walk
 
 
 class Steps(Protocol):
@@ -18,6 +17,15 @@ class Steps(Protocol):
 
     def step(self, distances: F64, current: I64, margin: float) -> I64:
         """Return the number that each row holds after one decision."""
+        ...
+
+
+class Numbered(Protocol):
+    """What many decisions, one after the other, ask of a model."""
+
+    @property
+    def numbers(self) -> I64:
+        """Return (k,) the numbers of the segments, in the order of distances."""
         ...
 
 
@@ -67,7 +75,7 @@ def settle(
 
 
 def decide(
-    model: Steps,
+    model: Numbered,
     distances: F64,
     margin: float,
     current: I64,
@@ -80,11 +88,10 @@ def decide(
 ) -> tuple[Moves, I64]:
     """Return the moves of g customers over n events, and the number that each holds at the end.
 
-    The same as deciding after every event, one after the other: only customers for whom some event would
-    move them from what they hold at the start are gone through rank by rank.
+    The same as `settle` after every event, one after the other.
 
     Args:
-        model: decides one step for many rows.
+        model: whose segments they are.
         distances: (n, k) from each event's row to the segments.
         margin: share by which another segment must be nearer.
         current: (g,) number held before the chunk.
@@ -102,68 +109,21 @@ def decide(
         raise ValueError("a minimum stay needs the time of each decision and since when each segment is held")
     when = np.zeros(len(decided), np.int64) if at_ms is None else at_ms
     since = np.zeros(len(start), np.int64) if since_ms is None else since_ms.astype(np.int64)
-    group = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(order))))
-    held = np.zeros(len(decided), np.int64)  # the chunk may hold events of customers of another model
-    held[order] = current[group]
-    nearer = decided & (model.step(distances, held, 0.0) != held)
-    would_move = decided & (model.step(distances, held, margin) != held)
-    moving = np.zeros(len(start), np.bool_)
-    moving[group[would_move[order]]] = True
-    inside = moving[group]
-    walk = _Walk(model, distances, margin, min_stay_ms, decided, when)
-    final = current.copy()
-    moves = _joined(walk.ranks(order[inside], group[inside], final, since) if moving.any() else ())
-    moves.by_margin += int(nearer[order][~inside].sum())
-    return moves, final
+    held, found = current.astype(np.int64), np.empty((3, len(order)), np.int64)
+    numbers = model.numbers.copy()  # those of a model that was read are not writable: another type of array
+    count, by_margin, by_stay = walk(
+        distances, numbers, float(margin), min_stay_ms, order, start, decided, when, held, since, found
+    )
+    event, old, new = found[:, np.argsort(found[0, :count])]
+    return Moves(event, old, new, by_margin, by_stay), held
+
+
+def prepare() -> None:
+    """Have the kernel compiled, or loaded if it was compiled before: no event shall wait for it."""
+    nobody, nowhere = np.empty(0, np.int64), np.empty((0, 1))
+    decide(_One(nobody), nowhere, 0.0, nobody, nobody, nobody, np.empty(0, np.bool_))
 
 
 @dataclass(slots=True)
-class _Walk:
-    """Goes through events rank by rank: the first one of each customer, the second one of each, and so on."""
-
-    model: Steps
-    distances: F64
-    margin: float
-    min_stay_ms: int
-    decided: Bool
-    when: I64
-
-    def ranks(
-        self, order: NDArray[np.intp], group: NDArray[np.intp], held: I64, since: I64
-    ) -> Iterator[Moves]:
-        """Yield the moves of each rank.
-
-        Args:
-            order: (m,) events, sorted by customer.
-            group: (m,) their customers.
-            held: (g,) number that each customer holds; changes.
-            since: (g,) since when; changes.
-        """
-        first = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
-        whose = group[first]
-        for local, at in passes(first, order):
-            use = self.decided[at]
-            who, events = whose[local[use]], at[use]
-            distances, old, when = self.distances[events], held[who], self.when[events]
-            new, kept = settle(self.model, distances, self.margin, old, when - since[who], self.min_stay_ms)
-            moved = new != old
-            held[who] = new
-            since[who[moved]] = when[moved]
-            nearer = self.model.step(distances, old, 0.0) != old
-            by_margin, by_stay = int(nearer[~moved & ~kept].sum()), int(kept.sum())
-            yield Moves(events[moved], old[moved], new[moved], by_margin, by_stay)
-
-
-def _joined(found: Iterable[Moves]) -> Moves:
-    """Return the moves of all ranks in the order of their events."""
-    none = np.empty(0, np.int64)
-    all_ = [Moves(none.astype(np.intp), none, none), *found]
-    event = np.concatenate([moves.event for moves in all_])
-    order = np.argsort(event, kind="stable")
-    return Moves(
-        event[order],
-        np.concatenate([moves.old for moves in all_])[order],
-        np.concatenate([moves.new for moves in all_])[order],
-        sum(moves.by_margin for moves in all_),
-        sum(moves.by_stay for moves in all_),
-    )
+class _One:
+    numbers: I64

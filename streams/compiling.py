@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models import audiences, clusterer, features, packed, profiles, steadiness
+from models import audiences, clusterer, features, hysteresis, packed, profiles, steadiness
 from models.calendar import Calendar
 from models.features import tally
 from streams import coding
@@ -25,6 +25,7 @@ def compile_kernels() -> None:
     tally.prepare()
     audiences.prepare()
     steadiness.prepare()
+    hysteresis.prepare()
     Decoder(InputRules(1, "murmur2", "EUR", {}, check_future=True))
     fetch.prepare()
     alignment.prepare()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models import clusterer, packed, profiles
+from models import clusterer, hysteresis, packed, profiles
 from models.calendar import Calendar
 from models.clusterer import Accumulator
 from models.events import I64, Events, Kind
@@ -67,6 +67,7 @@ class Engine:
         self.slab = Slab(self.rules.capacity)
         profiles.prepare(self.slab.rows, self.calendar)
         clusterer.prepare()
+        hysteresis.prepare()
         coding.prepare()
         packed.prepare()
         self.stages = StageClock(self.observer.stage)

@@ -23,8 +23,8 @@ from models.audiences.columns import (
 from models.audiences.definitions import Definition, Definitions, successor
 from models.audiences.explanation import Condition, Explanation, explain
 from models.audiences.grounds import Grounds, Teller, opening, sentence
-from models.audiences.machine import prepare
 from models.audiences.membership import Flips, Standing, apply
+from models.audiences.preparing import prepare
 from models.audiences.problems import DefinitionsError, Problem
 from models.audiences.rules import Rule, Rules
 from models.audiences.segments_file import check, parse

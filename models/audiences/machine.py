@@ -70,11 +70,6 @@ class Machine:
         execute(self._steps, rows, self._constants, self._asked, members, self._outputs, self._sizes, masks)
 
 
-def prepare() -> None:
-    """Have the kernel compiled, or loaded if it was compiled before: no customer shall wait for it."""
-    Machine([], [], [], {}, []).run(np.empty((0, 0)), np.empty(0, np.uint32), np.zeros((0, 0), np.uint32))
-
-
 def _table(rows: Sequence[tuple[int, ...]], width: int) -> NDArray[np.int64]:
     return np.array(rows, np.int64).reshape(len(rows), width)
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.audiences.machine import U32
-from models.events import I64
+from models.audiences.membership_kernel import walk
+from models.events import I64, Bool
 from models.profiles.layout import AUDIENCES
 
 _ONE = np.uint32(1)
@@ -96,6 +97,40 @@ class Timers:
         _hold_back(entering, self.cooldown_s, standing.since_s, now_s)
         held: U32 = (standing.bits & ~leaving) | entering
         return held
+
+    def walk(
+        self,
+        standing: Standing,
+        order: NDArray[np.intp],
+        start: NDArray[np.intp],
+        decided: Bool,
+        now_ms: I64,
+        enter: U32,
+        leave: U32,
+        mask: int,
+        held: U32,
+    ) -> Flips:
+        """Return what changes as g customers are decided after each of their events, one after the other.
+
+        Args:
+            standing: of the g customers; becomes what they hold at the end.
+            order: (m,) the events, sorted by customer.
+            start: (g,) first position of each customer's events in `order`.
+            decided: (n,) events after which the customer is decided.
+            now_ms: (n,) times of the decisions.
+            enter: (n,) bits of the audiences whose `enter` is true.
+            leave: (n,) bits of the audiences whose `leave` is true.
+            mask: bits of the audiences that are decided.
+            held: (n,) what customers hold after each event; the bits of the mask change.
+        """
+        waits = np.zeros((2, AUDIENCES), np.int64)
+        for row, wait_s in zip(waits, (self.min_stay_s, self.cooldown_s), strict=True):
+            row[[*wait_s]] = [*wait_s.values()]
+        found = walk(
+            order, start, decided, now_ms, enter, leave, mask, waits, standing.bits, standing.since_s, held
+        )
+        event, slot, entered, since_s = found.T
+        return Flips(event, slot, entered > 0, since_s, now_ms[event])
 
 
 def _hold_back(changing: U32, wait_s: Mapping[int, int], since_s: U32, now_s: I64) -> None:

@@ -20,7 +20,6 @@ from models.audiences.membership import Flips, Standing, Timers, apply
 from models.audiences.problems import DefinitionsError, Problem
 from models.audiences.program import Output, Program
 from models.events import I64, Bool
-from models.ranks import passes
 
 See = Callable[[NDArray[np.intp], I64], tuple[Inputs, I64]]
 """Customers (m,), ascending, one several times in a row, at ticks of the grid (m,) -> their columns, and the
@@ -138,8 +137,7 @@ class Rules:
     ) -> Flips:
         """Decide g customers after each of their events; `standing` (g) becomes what they hold at the end.
 
-        The same as deciding after every event, one after the other; only customers for whom some event
-        could change something are gone through rank by rank. `Flips.row` is the event.
+        The same as `decide` after every event, one after the other. `Flips.row` is the event.
 
         Args:
             inputs: n rows, as they are after each event.
@@ -149,19 +147,13 @@ class Rules:
             decided: (n,) events after which the customer is decided.
             now_ms: (n,) times of the decisions, not falling within a customer.
         """
-        group = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(order))))
         held = np.zeros(inputs.size, np.uint32)
-        held[order] = standing.bits[group]
+        held[order] = np.repeat(standing.bits, np.diff(np.append(start, len(order))))
         found: list[Flips] = []
         for level in self._levels:
             enter, leave = level.program.run(inputs, held)
-            wanted = ((held & leave) | (enter & ~(held | leave))) & level.mask
-            moving = np.zeros(len(start), np.bool_)
-            moving[group[(wanted[order] != 0) & decided[order]]] = True
-            if moving.any():
-                inside = moving[group]
-                events = _Events(order[inside], group[inside], decided, now_ms)
-                found += events.walk(level, standing, held, enter, leave)
+            answers = enter, leave, int(level.mask)
+            found.append(level.timers.walk(standing, order, start, decided, now_ms, *answers, held))
         return Flips.joined(found)
 
     def decide_due(self, see: See, standing: Standing, low: I64, high: I64) -> Flips:
@@ -217,34 +209,6 @@ class Rules:
             first = np.where(due.any(axis=1), due.argmax(axis=1), PARTS - 1)[:, None]
             low[open_] = np.take_along_axis(ends, first, 1)[:, 0]
             high[open_] = np.take_along_axis(ends, first + 1, 1)[:, 0]
-
-
-@dataclass(slots=True)
-class _Events:
-    """The events of customers for whom something changes."""
-
-    order: NDArray[np.intp]
-    group: NDArray[np.intp]
-    decided: Bool
-    now_ms: I64
-
-    def walk(self, level: _Level, standing: Standing, held: U32, enter: U32, leave: U32) -> Iterator[Flips]:
-        """Yield the changes of each rank of events; `standing` and `held` (after each event) are changed."""
-        first = np.flatnonzero(np.append(True, self.group[1:] != self.group[:-1]))
-        whose = self.group[first]
-        for local, at in passes(first, self.order):
-            use = self.decided[at]
-            who, events = whose[local[use]], at[use]
-            here = standing.take(who)
-            new = level.timers.step(here, enter[events], leave[events], seconds(self.now_ms[events]))
-            bits = (here.bits & ~level.mask) | (new & level.mask)
-            flips = apply(standing, who, bits, self.now_ms[events])
-            if len(flips):
-                place = np.empty(len(standing.bits), np.intp)
-                place[who] = events
-                flips.row = place[flips.row]
-                yield flips
-            held[at] = (held[at] & ~level.mask) | (standing.bits[whose[local]] & level.mask)
 
 
 def _compiled(definitions: Definitions, columns: Mapping[str, Column]) -> dict[str, Rule]:

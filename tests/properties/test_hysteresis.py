@@ -15,6 +15,8 @@ from tests.clusterer_samples import first_model, mixture
 class Line:
     """Segments 1..k at distances given by columns; the rule of the clusterer without its geometry."""
 
+    numbers = np.arange(1, 5)
+
     def step(self, distances: F64, current: I64, margin: float) -> I64:
         """Move to the nearest when nearer by the margin than what is held; 0 holds nothing."""
         row = np.arange(len(distances))
