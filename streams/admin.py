@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +16,16 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from streams.errors import BrokerUnreachableError, LiveSegmentsError, UsageError
 from streams.settings import Settings, librdkafka_security
 
+log = logging.getLogger(__name__)
+
 REQUEST_TIMEOUT_S = 15.0
 """Bounds each request to the broker, and the wait until new topics have leaders.
 
 Longer than the 9 s after which Kafka by default notices that a node is dead: until then the other
 nodes may still send us to it.
 """
+PATIENCE_S = 4.0
+"""After so long without an answer to the first question who asks is told that we wait."""
 _MOCK = "mockCluster"
 """Start of the cluster id of librdkafka's mock cluster, the embedded broker."""
 
@@ -130,7 +137,24 @@ class Admin:
         return {name: {key: entry.value for key, entry in answer.items()} for name, answer in answers.items()}
 
     def _topics(self) -> Any:
-        return self._ask(lambda: self._client.list_topics(timeout=self._timeout_s))
+        with self._patience():
+            return self._ask(lambda: self._client.list_topics(timeout=self._timeout_s))
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Say that we wait when the block takes longer than `PATIENCE_S`, and may take longer yet."""
+        left_s = self._timeout_s - PATIENCE_S
+        if left_s <= 0:
+            yield
+            return
+        told = ("no answer from Kafka at %s yet; waiting %g s more", self._bootstrap, left_s)
+        timer = threading.Timer(PATIENCE_S, log.warning, told)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _ask(self, request: Callable[[], Any]) -> Any:
         """Return the answer to a request.

@@ -27,6 +27,8 @@ class Segment:
     """What its customers do, as of the last count."""
     differences: tuple[Difference, ...] = ()
     """Where it differs most from all customers."""
+    model_version: int | None = None
+    """The model that brought the count; None: none yet."""
 
 
 class _Behaviour(msgspec.Struct):
@@ -83,6 +85,7 @@ def sized(definitions: dict[bytes, bytes], memberships: dict[bytes, bytes]) -> l
                 definition.description if definition is not None else "",
                 definition.review if definition is not None else None,
                 definition.differences if definition is not None else (),
+                definition.model_version if definition is not None else None,
             )
         )
     return sorted(rows, key=lambda row: (row.segment_set != "behaviour", -row.size, row.id))

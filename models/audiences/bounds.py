@@ -46,6 +46,7 @@ from models.audiences.machine_kernel import (
     ZERO_UNLESS,
 )
 from models.audiences.program import Program
+from models.audiences.registers import Registers
 from models.events import Bool
 
 STRAY = 1e-8
@@ -94,13 +95,12 @@ class _Spans:
 
     def __init__(self, program: Program, moving: tuple[str, ...]) -> None:
         self.program = program
-        self.count = program.count
-        self.steps: list[Step] = []
-        self.numbers = list(program.numbers)
+        self.registers = Registers(program.count, program.numbers)
+        self.do = self.registers.step
         self.doubts: list[Register] = []
-        self._known: dict[tuple[int, Register, Register], Register] = {}
-        self.last = {name: self._new() for name in moving}
-        self.pairs: dict[Register, Pair] = {register: (register, register) for register in range(self.count)}
+        self.last = {name: self.registers.new() for name in moving}
+        taken = range(self.registers.count)
+        self.pairs: dict[Register, Pair] = {register: (register, register) for register in taken}
         for name, last in self.last.items():
             self.pairs[program.columns[name]] = self._span(program.columns[name], last)
         for step in program.steps:
@@ -115,28 +115,10 @@ class _Spans:
         if self.doubts:
             ends.append((2 * m, 0, reduce(self._or, self.doubts)))
         inputs = [*self.program.inputs, *self.last.values()]
-        return Machine(self.steps, inputs, self.numbers, self.program.members, ends)
+        made = self.registers
+        return Machine(made.steps, inputs, made.numbers, self.program.members, ends)
 
     # ---- steps on ends --------------------------------------------------------------------------
-    def _new(self) -> Register:
-        self.count += 1
-        return self.count - 1
-
-    def do(self, what: int, left: Register, right: Register = -1) -> Register:
-        """Add a step, unless it is there, and return the register of its result."""
-        key = what, left, right
-        if key not in self._known:
-            self._known[key] = self._new()
-            self.steps.append(Step(what, left, right, self._known[key]))
-        return self._known[key]
-
-    def _number(self, value: float) -> Register:
-        known = next((register for register, number in self.numbers if number == value), None)
-        if known is None:
-            known = self._new()
-            self.numbers.append((known, value))
-        return known
-
     def _and(self, left: Register, right: Register) -> Register:
         return self.do(AND, left, right)
 
@@ -150,7 +132,7 @@ class _Spans:
         self.doubts.append(do(DIFFER, do(IS_UNKNOWN, first), do(IS_UNKNOWN, last)))
         low, high = do(LEAST, first, last), do(GREATEST, first, last)
         most = do(GREATEST, do(ABSOLUTE, low), do(ABSOLUTE, high))
-        stray = do(ZERO_UNLESS, do(LESS, low, high), do(MULTIPLY, most, self._number(STRAY)))
+        stray = do(ZERO_UNLESS, do(LESS, low, high), do(MULTIPLY, most, self.registers.number(STRAY)))
         return do(SUBTRACT, low, stray), do(ADD, high, stray)
 
     def _step(self, step: Step) -> Pair:
@@ -184,7 +166,7 @@ class _Spans:
 
     def quotient(self, left: Pair, right: Pair) -> Pair:
         """Return the span of a quotient: without end where the divisor may be 0."""
-        do, zero = self.do, self._number(0.0)
+        do, zero = self.do, self.registers.number(0.0)
         low, high = self.corners(DIVIDE, left, right)
         through = self._and(do(LESS_EQUAL, right[0], zero), do(GREATER_EQUAL, right[1], zero))
         return do(LOW_WHERE, through, low), do(HIGH_WHERE, through, high)
@@ -192,7 +174,7 @@ class _Spans:
     def absolute(self, span: Pair, _: Pair) -> Pair:
         """Return the span of what is left without a sign."""
         do, (low, high) = self.do, span
-        least = do(GREATEST, do(GREATEST, low, do(NEGATE, high)), self._number(0.0))
+        least = do(GREATEST, do(GREATEST, low, do(NEGATE, high)), self.registers.number(0.0))
         return least, do(GREATEST, do(NEGATE, low), high)
 
     def equal(self, left: Pair, right: Pair) -> Pair:

@@ -36,7 +36,7 @@ from models.audiences.expressions import (
     Same,
     TextIn,
 )
-from models.audiences.machine import U32, Machine, Register, Step
+from models.audiences.machine import U32, Machine, Register
 from models.audiences.machine_kernel import (
     ABSOLUTE,
     ADD,
@@ -56,6 +56,7 @@ from models.audiences.machine_kernel import (
     OR,
     SUBTRACT,
 )
+from models.audiences.registers import Registers
 from models.events import F64
 
 Truth: TypeAlias = int | bool
@@ -93,9 +94,9 @@ class Program:
         self.masks = masks
         self.always = [(mask, bit) for mask, bit, root in roots if root is True]
         self.outputs = [(mask, bit, root) for mask, bit, root in roots if not isinstance(root, bool)]
-        self.steps, self.count = compiler.steps, compiler.count
-        self.columns, self.texts = compiler.columns, compiler.texts
-        self.numbers, self.members = compiler.numbers, compiler.members
+        registers = compiler.registers
+        self.steps, self.count, self.numbers = registers.steps, registers.count, registers.numbers
+        self.columns, self.texts, self.members = compiler.columns, compiler.texts, compiler.members
         self.inputs = [*self.columns.values(), *self.texts.values()]
         self.spans: dict[tuple[str, ...], Machine] = {}
         self._machine = Machine(self.steps, self.inputs, self.numbers, self.members, self.outputs)
@@ -143,24 +144,11 @@ class _Compiler:
 
     def __init__(self, slots: dict[str, int]) -> None:
         self.slots = slots
-        self.count = 0
-        self.steps: list[Step] = []
+        self.registers = Registers()
         self.columns: dict[str, Register] = {}
         self.members: dict[int, Register] = {}
         self.texts: dict[tuple[str, str], Register] = {}
-        self.numbers: list[tuple[Register, float]] = []
-        self._known: dict[object, Register] = {}
-
-    def _new(self) -> Register:
-        self.count += 1
-        return self.count - 1
-
-    def _step(self, what: int, left: Register, right: Register = -1) -> Register:
-        key = what, left, right
-        if key not in self._known:
-            self._known[key] = self._new()
-            self.steps.append(Step(what, left, right, self._known[key]))
-        return self._known[key]
+        self._step = self.registers.step
 
     # ---- numbers --------------------------------------------------------------------------------
     def number(self, node: Numeric) -> Register:
@@ -168,10 +156,10 @@ class _Compiler:
         match node:
             case Column():
                 if node.name not in self.columns:
-                    self.columns[node.name] = self._new()
+                    self.columns[node.name] = self.registers.new()
                 return self.columns[node.name]
             case Number():
-                return self._constant(node.value)
+                return self.registers.number(node.value)
             case Arithmetic():
                 left, right = self.number(node.left), self.number(node.right)
                 return self._step(_ARITHMETIC[node.op], left, right)
@@ -180,23 +168,16 @@ class _Compiler:
                 return self._step(what, self.number(node.operand))
             case NullIf():
                 operand = self.number(node.operand)
-                return self._step(NULL_IF, operand, self._constant(node.value))
+                return self._step(NULL_IF, operand, self.registers.number(node.value))
             case FirstNumber():
                 first, *others = [self.number(operand) for operand in node.operands]
                 for other in others:
                     first = self._step(COALESCE, first, other)
                 return first
 
-    def _constant(self, value: float) -> Register:
-        key = "number", value
-        if key not in self._known:
-            self._known[key] = self._new()
-            self.numbers.append((self._known[key], value))
-        return self._known[key]
-
     def _text(self, namespace: str, text: str) -> Register:
         if (namespace, text) not in self.texts:
-            self.texts[namespace, text] = self._new()
+            self.texts[namespace, text] = self.registers.new()
         return self.texts[namespace, text]
 
     # ---- conditions -----------------------------------------------------------------------------
@@ -217,15 +198,15 @@ class _Compiler:
             case Compare():
                 return self._compare(node, asked=asked)
             case Flag():
-                half = self._constant(0.5)
+                half = self.registers.number(0.5)
                 return self._step(GREATER if asked else LESS, self.number(node.column), half)
             case Member():
                 slot = self.slots[node.audience_id]
                 if slot not in self.members:
-                    self.members[slot] = self._new()
+                    self.members[slot] = self.registers.new()
                 return self.members[slot] if asked else self._not(self.members[slot])
             case NumberIn():
-                values = [self._constant(value) for value in node.values]
+                values = [self.registers.number(value) for value in node.values]
                 return self._among(self.number(node.operand), values, asked=asked)
             case TextIn():
                 codes = [self._text(node.column.namespace, text) for text in node.texts]

@@ -212,7 +212,7 @@ def _print_margin(found: Explanation) -> None:
     example="live-segments tail --from-beginning --segment b-3 --limit 10",
 )
 @click.option("--from-beginning", is_flag=True, help="Begin with the oldest change that is kept.")
-@click.option("--segment", help="Only changes of this segment, by id or name.")
+@click.option("--segment", help="Only changes of this segment or audience, by id, or by a name of either.")
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print each record as one line of JSON.")
 def tail(from_beginning: bool, segment: str | None, limit: int | None, as_json: bool) -> None:
@@ -269,11 +269,12 @@ def _is_named(properties: ChangeProperties, segment: str) -> bool:
 
 
 def change_line(change: ChangeRecord) -> str:
-    """Return a change as one line for people."""
+    """Return a change as one line for people; a segment and an audience may bear the same name."""
     p = change.properties
     note = "" if p.origin == "live" else f" [{p.origin}]"
     when = change.timestamp.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return f"{when}  {change.user_id:<10}  {p.change:<7}  {p.segment_name}  {p.reason}{note}"
+    what = "audience" if p.segment_set == "audience" else "segment"
+    return f"{when}  {change.user_id:<10}  {p.change:<7} {what:<8}  {p.segment_name}  {p.reason}{note}"
 
 
 def _time(ms: int) -> Any:

@@ -23,7 +23,8 @@ from streams.errors import InputFileError, UsageError
 if TYPE_CHECKING:
     from streams.engine import Engine
     from streams.records import Record
-    from streams.replay import Report, Sink
+    from streams.replay import Replay, Report, Sink
+    from streams.settings import Settings
 
 
 class _Reasons:
@@ -93,31 +94,19 @@ def run(
     Mode files writes changes.ndjson, dead-letters.ndjson, profiles.parquet and report.json into --out: the
     same bytes for the same history and the same settings.
     """
-    if (mode or ("files" if out else "report")) == "files":
-        if out is None:
-            raise UsageError("--mode files needs --out DIR")
-    elif out is not None:
-        raise UsageError("--out DIR goes with --mode files")
-    from streams.settings import load_settings
+    _check_mode(mode, out)
     from streams.shop.formats import FORMATS, read_records
     from streams.shop.record import ReadReport
 
-    if currency is None and not os.environ.get("LIVE_SEGMENTS_CURRENCY"):
-        currency = FORMATS[format_name].currency
-    settings = load_settings(overrides={"currency": currency})
+    settings = _settings(currency, FORMATS[format_name].currency)
     read = ReadReport()
     records = read_records(files, format_name, read)
     with progress("replaying") as bar:
         read.progress = bar.bytes
         started = time.monotonic()
-        first = list(
-            itertools.islice(records, 1)
-        )  # what is wrong with a file is said before anything is built
+        first = list(itertools.islice(records, 1))  # what is wrong with a file is said first
         seconds = time.monotonic() - started
-        from streams.replay import FileSink, NullSink, Replay
-
-        sink = _Reasons(FileSink(out) if out is not None else NullSink())
-        replaying = Replay(settings, sink, sweep_ms=sweep_ms, chunk=chunk)
+        replaying, reasons = _build(settings, out, sweep_ms, chunk)
 
         def note_skipped() -> None:
             skipped = sorted(read.skipped.items())
@@ -132,17 +121,54 @@ def run(
         _print(report)
     for line in read.lines():
         say(line)
-    _say_reasons(sink.counts)
+    _say_reasons(reasons)
+    _say_outcome(report, replaying.ticks, seconds)
+    read.check_whole()
+
+
+def _check_mode(mode: str | None, out: Path | None) -> None:
+    """Refuse files without a folder, and a folder without files."""
+    if (mode or ("files" if out else "report")) == "files":
+        if out is None:
+            raise UsageError("--mode files needs --out DIR")
+    elif out is not None:
+        raise UsageError("--out DIR goes with --mode files")
+
+
+def _settings(currency: str | None, usual: str | None) -> Settings:
+    """Return the settings; of currencies the one given counts, then that of the variable, then the usual."""
+    from streams.settings import load_settings
+
+    if currency is None and not os.environ.get("LIVE_SEGMENTS_CURRENCY"):
+        currency = usual
+    return load_settings(overrides={"currency": currency})
+
+
+def _build(settings: Settings, out: Path | None, sweep_ms: int, chunk: int) -> tuple[Replay, Counter[str]]:
+    """Return a replay into a folder, or into nothing, and the counts by reason of its dead letters."""
+    from streams.replay import FileSink, NullSink, Replay
+    from streams.segments_file import read_definitions, segments_file
+
+    read_definitions(segments_file(settings))  # a broken one is refused before --out is made or emptied
+    sink = _Reasons(FileSink(out) if out is not None else NullSink())
+    return Replay(settings, sink, sweep_ms=sweep_ms, chunk=chunk), sink.counts
+
+
+def _say_outcome(report: Report, ticks: int, seconds: float) -> None:
+    """Say how long it took, and why nobody is in a segment where no tick came.
+
+    Raises:
+        InputFileError: no record could be used.
+    """
     total = sum(report.records.values())
     if total and not report.counted:
         raise InputFileError(f"none of the {total:,} records could be used; the reasons stand above")
-    if total and not replaying.ticks:
+    if total and not ticks:
         say(
             "nobody is in a segment or audience yet: these begin at the first look at all customers, and no "
             "multiple of --sweep-interval lies between these events; a shorter one, such as 5m, may help"
         )
     say(f"{total:,} events in {seconds:.1f} s: {total / max(seconds, 1e-9):,.0f} events/s")
-    read.check_whole()
 
 
 def _say_reasons(counts: Counter[str]) -> None:

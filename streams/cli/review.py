@@ -19,7 +19,10 @@ NAMED = 3
 
 
 def print_segments(segments: Sequence[Segment], advice: Advice | None) -> None:
-    """Print a table of the behaviour segments with the advice on their number, and one of the audiences."""
+    """Print a table of the behaviour segments with the advice on their number, and one of the audiences.
+
+    Below them stands what is of now and what of the last count, once there was one.
+    """
     from streams.advising import sentence  # noqa: PLC0415 - when needed: --help answers at once
 
     behaviour = [row for row in segments if row.segment_set == "behaviour"]
@@ -31,6 +34,10 @@ def print_segments(segments: Sequence[Segment], advice: Advice | None) -> None:
     if audiences:
         click.echo()
         _table("Audiences: a customer is in any number of them", "audience", audiences)
+    counted = [row.model_version or 0 for row in segments if row.review is not None]
+    if counted:
+        told = "the other figures, also below, of the last daily count, which came with model"
+        click.echo(wrapped(f"Size and share are of now; {told} {max(counted)}.", indent=0, hang=0))
 
 
 def _table(title: str, what: str, rows: Sequence[Segment]) -> None:

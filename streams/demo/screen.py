@@ -98,7 +98,8 @@ class Screen:
             return
         self._allowance -= 1
         when = record.timestamp.astimezone(UTC).strftime("%d %b %H:%M")
-        line = Text(f"{when}  {record.user_id:<8} ", style="dim")
+        what = "audience" if p.segment_set == "audience" else "segment"
+        line = Text(f"{when}  {record.user_id:<8} {what:<8}  ", style="dim")
         line.append(p.reason, style="none")
         self._console.print(line, soft_wrap=not self._console.is_terminal)
 

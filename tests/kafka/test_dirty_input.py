@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -105,12 +107,18 @@ def test_the_subscriber_of_the_readme_prints_changes(kafka: Broker, deploy: Depl
         wait_for(settings, sum(record.topic < 3 for record in good), process, log)
 
         with subprocess.Popen(
-            [sys.executable, "-c", _subscriber(settings)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", _subscriber(settings)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as ran:
             assert ran.stdout is not None
             try:
                 lines = [ran.stdout.readline() for _ in range(5)]
+                ran.send_signal(signal.SIGINT)
+                _, said = ran.communicate(timeout=30)
             finally:
                 ran.kill()
 
-    assert all(" entered " in line or " left " in line for line in lines)
+    assert all(re.search(" (entered|left) (behaviour|audience) ", line) for line in lines)
+    assert (said, ran.returncode) == ("", 0)  # Ctrl-C ends it in good order

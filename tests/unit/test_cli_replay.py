@@ -185,5 +185,8 @@ def test_a_broken_segments_file_is_refused_before_the_engine_is_built(
     monkeypatch.setattr("streams.replay.run.make_engine", build)
     monkeypatch.setenv("LIVE_SEGMENTS_SEGMENTS_FILE", str(tmp_path / "none.toml"))
 
-    assert main(RUN) == 4
+    out = tmp_path / "out"
+
+    assert main([*RUN, "--out", str(out)]) == 4
     assert "none.toml: No such file or directory" in capsys.readouterr().err
+    assert not out.exists()

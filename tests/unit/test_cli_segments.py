@@ -108,6 +108,7 @@ def test_segments_are_two_tables_and_the_advice_stands_below_the_first(
         )
     )
     assert behaviour < lines.index(sentence(advice)) < audiences
+    assert not any("count" in line for line in lines)  # there was none yet
     assert lines[behaviour + 2].split() == ["id", "segment", "size", "share"]
     assert lines[behaviour + 4].split()[0] == MODEL.segments[0].id
     assert lines[behaviour + 4].split()[-2:] == ["1,234", "100.0%"]
@@ -137,6 +138,7 @@ def test_what_a_behaviour_segment_is_stands_below_the_tables(
     assert first.description in told
     assert "revenue 1,500 (12.5%), 2 orders of 750.00" in told
     assert "since the model before: 30 in, 40 out" in told
+    assert f"of the last daily count, which came with model {MODEL.version}." in " ".join(lines[:at])
 
 
 def test_audiences_have_figures_once_their_customers_are_counted(
