@@ -19,7 +19,6 @@ from streams.records import INPUT_TOPICS
 from streams.settings import Settings, librdkafka_security
 from streams.shop.pace import Pace
 from streams.shop.record import ShopRecord
-from streams.shop.simulation import HOUR_MS, simulate
 from streams.topics import topic_name
 
 CONFIRM_S = 60.0
@@ -175,14 +174,6 @@ def _paced(
             while (left_s := due_s - (time.monotonic() - started)) > 0 and not stop.wait(min(left_s, 0.1)):
                 publisher.poll(0)
         yield record
-
-
-def live_shop(customers: int, seed: int, rate: float, start_ms: int) -> Iterator[ShopRecord]:
-    """Yield the events of a simulated shop by time, from a time on, about `rate` a second, without end."""
-    while True:
-        end_ms = start_ms + HOUR_MS
-        yield from simulate(max(1, round(rate * HOUR_MS / 1000)), customers, seed, start_ms, end_ms)
-        start_ms = end_ms
 
 
 def check_inputs(settings: Settings) -> None:

@@ -112,7 +112,7 @@ def simulate(
     span = _span(start, end, days, now_ms)
     records: Iterable[ShopRecord]
     if span is None:
-        from streams.produce import live_shop
+        from streams.shop.simulation import live_shop
 
         pace = Pace(speed=1.0)
         records = itertools.islice(live_shop(customers, seed, rate or LIVE_RATE, now_ms), events)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from streams.errors import LiveSegmentsError
-from streams.produce import Publisher, live_shop, publish
+from streams.produce import Publisher, publish
 from streams.shop.pace import Pace
 from streams.shop.record import ShopRecord
-from streams.shop.simulation import simulate
+from streams.shop.simulation import live_shop, simulate
 
 DAY_MS = 86_400_000
 DAYS = 75
@@ -20,8 +20,8 @@ HISTORY_RATE = 500.0
 """Events of that span, and how many a second, when the demo has no end."""
 SPAN_S = 8.0
 """The span takes at least so long: there are segments to move between only when some of it is over."""
-LIVE_RATE = 20.0
-"""Events a second after that."""
+LIVE_RATE = 10.0
+"""Events a second after that: about as many changes as people can follow."""
 
 
 @dataclass(slots=True)
@@ -38,6 +38,8 @@ class Feed:
     """Keys of the customers who did something."""
     sent: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     """By topic index."""
+    history: int = 0
+    """Events of the span, once it is over and the shop is live; 0 before."""
     shop_ms: int = 0
     """Event time of the newest event."""
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -77,6 +79,7 @@ class Feed:
             rate = max(HISTORY_RATE, self.events / SPAN_S) if self.events else HISTORY_RATE
             self._publish(history, Pace(rate))
             if self.events is None and not self._stop.is_set():
+                self.history = sum(self.sent)
                 live = live_shop(self.customers, self.seed, LIVE_RATE, self.now_ms)
                 self._publish(live, Pace(speed=1.0))
         except BaseException as error:  # noqa: BLE001 - told by `done`, in the main thread

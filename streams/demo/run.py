@@ -14,7 +14,8 @@ import msgspec
 from streams.broker import Broker, start_broker
 from streams.clock import Clock
 from streams.demo.child import Worker
-from streams.demo.feed import Feed
+from streams.demo.feed import DAYS, HISTORY_EVENTS, HISTORY_RATE, LIVE_RATE, Feed
+from streams.demo.live import Live
 from streams.demo.screen import Screen, day_of
 from streams.demo.summary import WATCHED, Summary
 from streams.errors import BrokerUnreachableError, LiveSegmentsError
@@ -76,6 +77,7 @@ class Demo:
         self.summary = Summary(broker="none")
         self._processed = 0
         self._compiles = False
+        self._live: Live | None = None
 
     def run(self) -> None:
         """Run until everything is processed, or without end.
@@ -131,9 +133,11 @@ class Demo:
         page = f"http://{settings.web_bind}:{settings.web_port}/" if self._plan.web else None
         kinds = {"embedded": "the embedded broker", "kafka": "a real Kafka"}
         what = kinds.get(broker.kind, f"Kafka at {broker.bootstrap} (topics {settings.topic_prefix}*)")
-        end = (
-            "Ctrl-C ends it." if self._plan.events is None else f"It ends after {self._plan.events:,} events."
-        )
+        if self._plan.events is None:
+            took = f"{DAYS} days of it pass in {HISTORY_EVENTS / HISTORY_RATE:.0f} s or so"
+            end = f"{took}, then it is live. Ctrl-C ends it."
+        else:
+            end = f"It ends after {self._plan.events:,} events."
         self._screen.introduce(customers, what, page, self._elsewhere(settings), end)
         if broker.limits:
             self._screen.say(broker.limits)
@@ -174,7 +178,7 @@ class Demo:
                         )
                 elif row is None and (self.summary.memberships or now - moved > SEGMENTS_S):
                     quiet += 1
-                self._tell(feed, worker, left)
+                self._tell(feed, worker, left, read=row is None)
                 if quiet >= QUIET_LOOKS:
                     return
 
@@ -187,8 +191,11 @@ class Demo:
         self.summary.events = list(feed.sent)
         self.summary.customers = len(feed.seen)
 
-    def _tell(self, feed: Feed, worker: Worker, left: int) -> None:
-        """Renew the line of progress; say once that the worker compiles, while it processes nothing."""
+    def _tell(self, feed: Feed, worker: Worker, left: int, *, read: bool) -> None:
+        """Renew the line of progress; say once that the worker compiles, while it processes nothing.
+
+        Once the days that pass quickly are processed, and all that came of them is read, the shop is live.
+        """
         self._count(feed)
         if not self._compiles and not self._processed and worker.compiles():
             self._compiles = True
@@ -196,6 +203,12 @@ class Demo:
         summary = self.summary
         sent = sum(summary.events)
         self._processed = max(self._processed, sent - left)  # how much is left may be an old answer
+        if self._live is None and read and 0 < feed.history <= self._processed:
+            self._live = Live.begun(summary, time.monotonic())
+            self._screen.go_live(DAYS, LIVE_RATE, summary)
+        if self._live is not None:
+            self._screen.progress(self._live.told(summary, left, time.monotonic()))
+            return
         day = f"{day_of(feed.shop_ms)} · " if feed.shop_ms else ""
         self._screen.progress(
             f"{day}{sent:,} events sent, {self._processed:,} processed · "

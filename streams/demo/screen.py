@@ -26,8 +26,8 @@ from streams.sizes import Segment
 
 LINES_PER_S = 5.0
 """Changes shown a second, at most: more cannot be read. All are counted."""
-STATUS_EVERY_S = 5.0
-"""Between two lines of progress where there is no terminal."""
+STATUS_EVERY_S, LIVE_STATUS_EVERY_S = 5.0, 30.0
+"""Between two lines of progress where there is no terminal, and when the shop is live."""
 BURST = 12.0
 """Lines that may come at once after a pause."""
 
@@ -48,6 +48,7 @@ class Screen:
         self._filled_at = time.monotonic()
         self._told_at = time.monotonic()
         self._hidden = 0
+        self._live = False
 
     def running(self) -> AbstractContextManager[object]:
         """Return a context in which a line of progress stands below everything else."""
@@ -105,13 +106,30 @@ class Screen:
 
     def progress(self, text: str) -> None:
         """Renew the line of progress."""
-        if self._hidden:
+        every_s = LIVE_STATUS_EVERY_S if self._live else STATUS_EVERY_S
+        if self._hidden and not self._live:
             text += f" ({self._hidden:,} not shown)"
         if self._status is not None:
             self._status.update(Text(text))
-        elif time.monotonic() - self._told_at >= STATUS_EVERY_S:
+        elif time.monotonic() - self._told_at >= every_s:
             self._told_at = time.monotonic()
             self._console.print(Text(text, style="dim"))
+
+    def go_live(self, days: int, rate: float, summary: Summary) -> None:
+        """Say what the days were that passed quickly, and what comes now."""
+        self._live = True
+        if self._quiet:
+            return
+        shown = f" ({self._hidden:,} were not shown: too many to read)" if self._hidden else ""
+        self._console.print(
+            f"\n[bold]The {days} days are over[/bold]: {sum(summary.changes.values()):,} changes{shown}."
+        )
+        behaviour = [row for row in summary.segments() if row.segment_set == "behaviour"]
+        self._table("Behaviour segments: a customer is in one", behaviour)
+        self._console.print(
+            f"From now on the shop is live, with up to {rate:g} events a second. Whoever orders, looks "
+            "around or puts something into the cart may change at once, others later, as time passes:"
+        )
 
     def summarise(self, summary: Summary) -> None:
         """Print the summary."""

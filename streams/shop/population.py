@@ -59,6 +59,9 @@ class Customer:
     """Added to the recorded times of the orders; whole weeks, so that weekday and hour stay."""
     period_ms: int = YEAR_MS
     """After this the history is repeated; whole weeks."""
+    begin_ms: int = 0
+    hurry: float = 1.0
+    """From the former on orders follow each other so many times as quickly; see `hasten`."""
     turn: int = 0
     """Position of the next order, counted on over the repetitions."""
     visits: int = 0
@@ -76,7 +79,17 @@ class Customer:
             return None
         repetition, position = divmod(self.turn, len(self.history.orders))
         order = self.history.orders[position]
-        return order.time_ms + self.shift_ms + repetition * self.period_ms, order
+        return self._hastened(order.time_ms + self.shift_ms + repetition * self.period_ms), order
+
+    def hasten(self, begin_ms: int, hurry: float) -> None:
+        """Let the customer live faster from a time on; to be called once, before the first order."""
+        self.begin_ms, self.hurry = begin_ms, hurry
+        self.joined_ms = self._hastened(self.joined_ms)
+        if self.quiet_ms is not None:
+            self.quiet_ms = self._hastened(self.quiet_ms)
+
+    def _hastened(self, time_ms: int) -> int:
+        return self.begin_ms + round((time_ms - self.begin_ms) / self.hurry)
 
 
 def kinds_of(customers: int, rng: random.Random) -> list[Kind]:

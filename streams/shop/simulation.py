@@ -30,7 +30,7 @@ EVENTS_PER_CUSTOMER_DAY = 0.45
 SLOT_EVENTS = 20_000
 """A slot of simulated time is at most an hour and holds about so many events; bounds the memory."""
 QUIET_HALF_LIFE_MS = 5 * DAY_MS
-"""Half-life of the visits of a customer who has ordered for the last time."""
+"""Half-life of the visits of a customer who has ordered for the last time, where orders come as recorded."""
 ANSWERS = 0.3
 """Share of orders that are followed by a rating or a survey answer, within 12 days."""
 LAST_TRIES = 200
@@ -65,6 +65,20 @@ Due = tuple[int, int, bool]
 """(time, number of the customer, is it an order or an answer); an order is due with its visit's start."""
 
 
+def live_shop(customers: int, seed: int, rate: float, start_ms: int) -> Iterator[ShopRecord]:
+    """Yield the events of a simulated shop by time, from a time on, about `rate` a second, without end.
+
+    Orders follow each other as much more quickly than in their histories as events are denser than natural,
+    so that there are some whatever the rate.
+    """
+    events = max(1, round(rate * HOUR_MS / 1000))
+    hurry = events / (customers * EVENTS_PER_CUSTOMER_DAY * HOUR_MS / DAY_MS)
+    while True:
+        end_ms = start_ms + HOUR_MS
+        yield from _Simulation(events, customers, seed, start_ms, end_ms, hurry).run()
+        start_ms = end_ms
+
+
 def simulate(
     events: int | None, customers: int, seed: int, start_ms: int, end_ms: int
 ) -> Iterator[ShopRecord]:
@@ -85,18 +99,39 @@ def simulate(
 
 
 class _Simulation:
-    """The state of one simulation."""
+    """The state of one simulation.
 
-    def __init__(self, events: int | None, customers: int, seed: int, start_ms: int, end_ms: int) -> None:
+    Args:
+        events: how many; None: as many as are natural.
+        customers: how many.
+        seed: of all draws.
+        start_ms: of the span.
+        end_ms: of the span.
+        hurry: how many times as quickly as in the histories orders and what follows from them come.
+    """
+
+    def __init__(
+        self,
+        events: int | None,
+        customers: int,
+        seed: int,
+        start_ms: int,
+        end_ms: int,
+        hurry: float = 1.0,
+    ) -> None:
         self._rng = random.Random(seed)
+        self._hurry = hurry
         catalogue, histories = load()
-        self._people = populate(customers, self._rng, catalogue, histories, start_ms, end_ms)
+        lasting_ms = round((end_ms - start_ms) * hurry)
+        self._people = populate(customers, self._rng, catalogue, histories, start_ms, start_ms + lasting_ms)
+        for person in self._people:
+            person.hasten(start_ms, hurry)
         self._visits = Visits(self._rng, catalogue, f"sim{seed}-{start_ms // 1000:x}")
         self._start_ms, self._end_ms = start_ms, end_ms
         self._events = events
         natural = round(customers * EVENTS_PER_CUSTOMER_DAY * (end_ms - start_ms) / DAY_MS)
         self._wanted = events or max(1, natural)
-        self._crowd = _Crowd(self._people)
+        self._crowd = _Crowd(self._people, QUIET_HALF_LIFE_MS / hurry)
         self._pending: list[ShopRecord] = []
         self._made = 0
         self._visit_events = 8.0
@@ -155,7 +190,7 @@ class _Simulation:
             records = self._visits.order(person, order, time_ms, lean=lean)
             self._add(self._visits.introduce(person, records[0].time_ms) + records)
             if not order.refund and self._rng.random() < ANSWERS:
-                later_ms = time_ms + int(self._rng.uniform(1, 12) * DAY_MS)
+                later_ms = time_ms + int(self._rng.uniform(1, 12) * DAY_MS / self._hurry)
                 heapq.heappush(self._due, (later_ms, number, False))
             person.turn += 1
             self._plan_order(number)
@@ -186,7 +221,8 @@ class _Simulation:
 class _Crowd:
     """Draws who comes in next, all customers at once."""
 
-    def __init__(self, people: list[Customer]) -> None:
+    def __init__(self, people: list[Customer], half_life_ms: float) -> None:
+        self._half_life_ms = half_life_ms
         self._rates = np.array([person.kind.visits for person in people])
         self._joined = np.array([person.joined_ms for person in people], np.int64)
         quiet = [_NEVER_MS if person.quiet_ms is None else person.quiet_ms for person in people]
@@ -206,7 +242,7 @@ class _Crowd:
         weights = self._rates * SHAPE[self._rhythm, _weekday(now_ms), _hour(now_ms)]
         weights *= self._joined <= now_ms
         silent_ms = np.maximum(now_ms - self._quiet, 0)
-        sums = np.cumsum(weights * np.exp2(-silent_ms / QUIET_HALF_LIFE_MS))
+        sums = np.cumsum(weights * np.exp2(-silent_ms / self._half_life_ms))
         if sums[-1] <= 0:
             return []
         drawn = np.array([rng.random() for _ in range(visits)]) * sums[-1]

@@ -1,9 +1,11 @@
-"""How `explain` says where a customer stands to an audience."""
+"""How `explain` says where a customer stands to an audience, and `tail` what has changed."""
 
 from __future__ import annotations
 
 from models.audiences import Definitions, Row, Rules, catalogue, explain, parse, successor
-from streams.cli.people import audience_lines
+from streams.cli.people import audience_lines, change_line
+from streams.codec.changes import decode_change
+from streams.codec.output_examples import change_records
 
 TEXT = """
 [[audience]]
@@ -57,3 +59,14 @@ def test_who_leaves_when_they_no_longer_fulfil_enter_is_said_in_a_line() -> None
     text = TEXT.replace("leave =", "description =")
 
     assert lines(member=True, since_s=0, text=text)[-1] == "  - leave: when enter no longer holds"
+
+
+def test_a_change_says_whether_it_is_of_a_segment_or_of_an_audience() -> None:
+    """Both may be called Champions."""
+    changes = [decode_change(value).record for _, value, _ in change_records()]
+    changes = [one for one in changes if one.properties.change == "entered"]
+
+    assert {one.properties.segment_set for one in changes} == {"behaviour", "audience"}
+    for one in changes:
+        what = "segment " if one.properties.segment_set == "behaviour" else "audience"
+        assert f"  entered {what}  {one.properties.segment_name}  " in change_line(one)

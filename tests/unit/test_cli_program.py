@@ -157,6 +157,18 @@ def test_a_missing_broker_is_exit_code_3(
     assert capsys.readouterr().err.startswith("error: no answer from Kafka at 127.0.0.1:1 in 1 s")
 
 
+def test_who_waits_for_a_broker_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Long before the request is given up."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setattr(Admin.__init__, "__defaults__", (1.5,))
+    monkeypatch.setattr("streams.admin.PATIENCE_S", 0.5)
+
+    assert main(["segments"]) == 3
+    assert caplog.messages == ["no answer from Kafka at 127.0.0.1:1 yet; waiting 1 s more"]
+
+
 def test_an_unexpected_error_is_one_line_and_debug_shows_where(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from streams.demo.screen import Screen
+from streams.codec.changes import decode_change
+from streams.codec.output_examples import change_records
+from streams.demo.live import Live
+from streams.demo.screen import BURST, Screen
 from streams.demo.summary import Summary
 from streams.sizes import Segment
 
@@ -36,3 +39,26 @@ def test_a_demo_that_found_no_segment_has_no_empty_list(capsys: pytest.CaptureFi
     Screen(quiet=False).summarise(Summary(broker="embedded", seconds=1.0))
 
     assert "a customer is in" not in capsys.readouterr().out
+
+
+def test_a_demo_that_goes_live_shows_the_segments_and_counts_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line of progress is of what has happened since, not of what could not be shown before."""
+    screen = Screen(quiet=False)
+    summary = Ended(broker="embedded", events=[50, 100, 10, 5])
+    summary.changes.update(entered=400, left=300)
+    record = decode_change(next(value for name, value, _ in change_records() if "audience" in name)).record
+    for _ in range(int(BURST) + 3):
+        screen.change(record)
+    live = Live.begun(summary, 100.0)
+    screen.go_live(75, 10.0, summary)
+    summary.events = [52, 110, 13, 5]
+    summary.changes.update(entered=6, left=1)
+
+    assert (
+        live.told(summary, 2, 195.0) == "live for 1:35 · 15 events, 3 of them orders, 2 waiting · 7 changes"
+    )
+    said = capsys.readouterr().out
+    assert said.count(f"  audience  {record.properties.reason}") == int(BURST)
+    assert "The 75 days are over: 700 changes (3 were not shown" in " ".join(said.split())
+    assert "b-1" in said.split("are over")[1]
+    assert "10 events a second" in said

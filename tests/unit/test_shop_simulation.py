@@ -7,6 +7,7 @@ import gzip
 from collections import Counter
 from decimal import Decimal
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from streams.shop.catalogue import load
 from streams.shop.customers import KINDS
 from streams.shop.extract import EXTRACT
 from streams.shop.record import ShopRecord
-from streams.shop.simulation import simulate
+from streams.shop.simulation import live_shop, simulate
 
 DAY_MS = 86_400_000
 START_MS = 1_767_225_600_000
@@ -256,3 +257,15 @@ def test_the_extract_is_small_attributed_and_of_many_customers() -> None:
         (len(rows), "lines"),
     ):
         assert f"{count:,} {what}" in notice
+
+
+def test_a_live_shop_has_orders_too() -> None:
+    """Though a customer orders once in weeks by the histories; fewer where the first come after years."""
+    for customers, rate, least in ((600, 10.0, 0.02), (50, 20.0, 0.005)):
+        live = list(islice(live_shop(customers, 42, rate, START_MS), 12_000))
+        orders = sum(record.topic == PURCHASES for record in live)
+        seconds = (live[-1].time_ms - live[0].time_ms) / 1000
+
+        assert least < orders / len(live) < 0.06
+        assert seconds == pytest.approx(len(live) / rate, rel=0.35)
+        assert live == sorted(live, key=lambda record: record.time_ms)
