@@ -12,7 +12,8 @@ from models.audiences import Definitions, DefinitionsError, successor
 from streams.codec.activation import KEY, encode_activation, is_definitions
 from streams.errors import BrokerUnreachableError, InputFileError, LiveSegmentsError
 from streams.reader import Reader
-from streams.settings import Settings, librdkafka_security
+from streams.security import librdkafka_security
+from streams.settings import Settings
 from streams.snapshot import tail_of_models
 from streams.topics import topic_name
 

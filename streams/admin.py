@@ -14,7 +14,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from streams.errors import BrokerUnreachableError, LiveSegmentsError, UsageError
-from streams.settings import Settings, librdkafka_security
+from streams.security import librdkafka_security
+from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 

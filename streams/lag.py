@@ -10,7 +10,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from streams.bounds import bounds_of
 from streams.errors import BrokerUnreachableError
 from streams.records import INPUT_TOPICS
-from streams.settings import Settings, librdkafka_security
+from streams.security import librdkafka_security
+from streams.settings import Settings
 from streams.topics import topic_name
 
 ANSWER_S = 15.0

@@ -16,7 +16,8 @@ from streams.clock import Clock
 from streams.codec.hashing import partition_for
 from streams.errors import BrokerUnreachableError, InterlockError, UsageError
 from streams.records import INPUT_TOPICS
-from streams.settings import Settings, librdkafka_security
+from streams.security import librdkafka_security
+from streams.settings import Settings
 from streams.shop.pace import Pace
 from streams.shop.record import ShopRecord
 from streams.topics import topic_name

@@ -16,7 +16,8 @@ from confluent_kafka import KafkaException as KafkaFailure
 from streams.admin import Admin
 from streams.bounds import bounds_of
 from streams.errors import BrokerUnreachableError, LiveSegmentsError, UsageError
-from streams.settings import Settings, librdkafka_security
+from streams.security import librdkafka_security
+from streams.settings import Settings
 from streams.topics import topic_name
 
 FETCH_RECORDS = 5_000

@@ -8,7 +8,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 
 from streams.errors import UsageError
-from streams.settings import Settings, aiokafka_security
+from streams.security import aiokafka_security
+from streams.settings import Settings
 from streams.transport.record_batch import MAX_BATCH_BYTES
 
 _FENCED = frozenset({"InvalidProducerEpoch", "InvalidProducerIdMapping", "InvalidTxnState"})

@@ -8,14 +8,8 @@ from pathlib import Path
 import pytest
 
 from streams.errors import UsageError
-from streams.settings import (
-    SETTINGS,
-    Settings,
-    aiokafka_security,
-    librdkafka_security,
-    load_settings,
-    shown,
-)
+from streams.security import aiokafka_security, librdkafka_security
+from streams.settings import SETTINGS, Settings, load_settings, shown
 
 
 def refusal(environ: dict[str, str], **overrides: object) -> str:
