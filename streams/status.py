@@ -55,6 +55,7 @@ def _row(change: Change) -> ChangeRow:
     return ChangeRow(
         timestamp=rfc3339(change.timestamp_ms),
         change="entered" if change.entered else "left",
+        segment_set=change.segment_set,
         segment_name=change.segment_name,
         cause=change.cause,
         reason=change.reason,

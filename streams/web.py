@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypedDict
 import orjson
 from aiohttp import web
 
+from streams.codec.output_records import CALLED
 from streams.health import Health, Verdict
 from streams.metrics import CONTENT_TYPE, Metrics, product_version
 
@@ -44,6 +45,7 @@ class ChangeRow(TypedDict):
 
     timestamp: str
     change: str
+    segment_set: str
     segment_name: str
     cause: str
     reason: str
@@ -164,7 +166,7 @@ def _changes(rows: Sequence[ChangeRow]) -> str:
         return "<h2>Last changes</h2><p>None yet.</p>"
     cells = "".join(
         f"<tr><td>{escape(row['timestamp'])}</td>"
-        f"<td>{escape(row['change'])} {escape(row['segment_name'])}</td>"
+        f"<td>{escape(row['change'])} {CALLED[row['segment_set']]} {escape(row['segment_name'])}</td>"
         f"<td>{escape(row['cause'])}</td><td>{escape(row['reason'])}</td></tr>"
         for row in rows[:MAX_CHANGES]
     )

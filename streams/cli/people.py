@@ -270,11 +270,13 @@ def _is_named(properties: ChangeProperties, segment: str) -> bool:
 
 def change_line(change: ChangeRecord) -> str:
     """Return a change as one line for people; a segment and an audience may bear the same name."""
+    from streams.codec.output_records import CALLED
+
     p = change.properties
     note = "" if p.origin == "live" else f" [{p.origin}]"
     when = change.timestamp.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    what = "audience" if p.segment_set == "audience" else "segment"
-    return f"{when}  {change.user_id:<10}  {p.change:<7} {what:<8}  {p.segment_name}  {p.reason}{note}"
+    what = f"{p.change:<7} {CALLED[p.segment_set]:<8}"
+    return f"{when}  {change.user_id:<10}  {what}  {p.segment_name}  {p.reason}{note}"
 
 
 def _time(ms: int) -> Any:

@@ -6,6 +6,7 @@ The encoders (changes, membership, definitions) write these shapes; the decoders
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
@@ -18,6 +19,8 @@ SCHEMA_VERSION = 1
 
 Scalar: TypeAlias = str | int | float | bool | None
 SegmentSet: TypeAlias = Literal["behaviour", "audience"]
+CALLED: Mapping[str, str] = {"behaviour": "segment", "audience": "audience"}
+"""What people call one of a set; one of each may bear the same name."""
 Cause: TypeAlias = Literal["event", "time", "model", "definition", "erasure"]
 Origin: TypeAlias = Literal["live", "catchup", "backfill", "reconcile"]
 LineageEvent: TypeAlias = Literal["born", "survived", "split", "absorbed", "died"]

@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from streams.codec.output_records import ChangeRecord
+from streams.codec.output_records import CALLED, ChangeRecord
 from streams.demo.summary import Summary
 from streams.records import INPUT_TOPICS
 from streams.shop.customers import KINDS
@@ -99,8 +99,7 @@ class Screen:
             return
         self._allowance -= 1
         when = record.timestamp.astimezone(UTC).strftime("%d %b %H:%M")
-        what = "audience" if p.segment_set == "audience" else "segment"
-        line = Text(f"{when}  {record.user_id:<8} {what:<8}  ", style="dim")
+        line = Text(f"{when}  {record.user_id:<8} {CALLED[p.segment_set]:<8}  ", style="dim")
         line.append(p.reason, style="none")
         self._console.print(line, soft_wrap=not self._console.is_terminal)
 

@@ -127,6 +127,7 @@ def test_the_page_escapes_what_comes_from_outside() -> None:
         {
             "timestamp": "2026-01-02T03:04:05Z",
             "change": "entered",
+            "segment_set": "audience",
             "segment_name": "Loyal <b>",
             "cause": "event",
             "reason": "bought <script>alert(1)</script>",
@@ -137,7 +138,7 @@ def test_the_page_escapes_what_comes_from_outside() -> None:
 
     assert "<script" not in text
     assert "bought &lt;script&gt;" in text
-    assert "Loyal &lt;b&gt;" in text
+    assert "entered audience Loyal &lt;b&gt;" in text
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
@@ -147,6 +148,7 @@ def test_the_page_never_shows_a_customer() -> None:
     row: Any = {
         "timestamp": "2026-01-02T03:04:05Z",
         "change": "left",
+        "segment_set": "behaviour",
         "segment_name": "New",
         "cause": "time",
         "reason": "no visit for 30 days",
