@@ -136,7 +136,7 @@ def _read(
     """
     weights = cells8.view(np.float64)
     for i in range(len(today)):
-        row = index[i]
+        row = np.uintp(index[i])  # without a sign loops become vector instructions
         at = _copy(cells8, row, by_width[0], whole, 0, i)
         at = _copy(cells4, row, by_width[1], whole, at, i)
         at = _copy(cells2, row, by_width[2], whole, at, i)
@@ -173,43 +173,43 @@ def _copy(cells: Cells, row: Whole, wanted: Cells, whole: I64, at: int, i: int) 
 
 
 @compiled
-def _newest(cells: Cells, i: int, first: int, size: int, newest: Whole, kept: Whole) -> Whole:
+def _newest(cells: Cells, i: Whole, first: int, size: int, newest: Whole, kept: Whole) -> Whole:
     """Return the sum of the newest days of a day ring."""
     end = newest % size + 1
     begin = end - kept
     found: Whole = 0
-    for cell in range(first + max(begin, 0), first + end):
+    for cell in range(np.uintp(first + max(begin, 0)), np.uintp(first + end)):
         found += np.int64(cells[i, cell])
-    for cell in range(first + size + min(begin, 0), first + size):
+    for cell in range(np.uintp(first + size + min(begin, 0)), np.uintp(first + size)):
         found += np.int64(cells[i, cell])
     return found
 
 
 @compiled
-def _later(cells: Cells, i: int, first: int, size: int, days: Cells, first_day: int, before: int) -> int:
+def _later(cells: Cells, i: Whole, first: int, size: int, days: Cells, first_day: int, before: int) -> int:
     """Return the sum of a column of the order ring over the entries of later days."""
     found: Whole = 0
-    for entry in range(size):
-        if days[i, first_day + entry] > before:
-            found += np.int64(cells[i, first + entry])
+    cell, day = np.uintp(first), np.uintp(first_day)
+    for entry in range(np.uintp(size)):
+        found += np.int64(cells[i, cell + entry]) if days[i, day + entry] > before else 0
     return found
 
 
 @compiled
-def _used(cells: Cells, i: int, first: int, size: int) -> int:
+def _used(cells: Cells, i: Whole, first: int, size: int) -> int:
     """Return the number of slots in use."""
     found: Whole = 0
-    for slot in range(first, first + size):
+    for slot in range(np.uintp(first), np.uintp(first + size)):
         found += cells[i, slot] > 0
     return found
 
 
 @compiled
-def _weighed(weights: F64, i: int, first: int, size: int, what: int) -> float:
+def _weighed(weights: F64, i: Whole, first: int, size: int, what: int) -> float:
     """Return the sum of weights, of their squares, or the greatest one."""
-    weight = weights[i, first]
+    weight = weights[i, np.uintp(first)]
     found = weight * weight if what == SQUARES else weight
-    for slot in range(first + 1, first + size):
+    for slot in range(np.uintp(first + 1), np.uintp(first + size)):
         weight = weights[i, slot]
         if what == TOTAL:
             found += weight
