@@ -200,7 +200,15 @@ def encode_changes(
             value = _fit(orjson.loads(value), changes[len(values)]).decode()
         values.append(value)
     keys = Packed.of_strings(customers)
-    headers = (
+    return Encoded(keys, Packed.of_strings(values), _headers(keys, idents, times, origins, space_id))
+
+
+def _headers(
+    keys: Packed, idents: Sequence[str], times: Sequence[str], origins: Sequence[Origin], space_id: str
+) -> tuple[tuple[str, bytes | Packed], ...]:
+    """Return the headers of records, of which there is at least one."""
+    alike = len(set(origins)) == 1
+    return (
         _SPEC,
         ("ce_id", Packed.of_strings(idents)),
         _TYPE,
@@ -208,9 +216,8 @@ def encode_changes(
         ("ce_time", Packed.of_strings(times)),
         ("ce_subject", keys),
         _CONTENT,
-        ("origin", Packed.of_strings(origins) if len(frames) > 1 else origins[0].encode()),
+        ("origin", origins[0].encode() if alike else Packed.of_strings(origins)),
     )
-    return Encoded(keys, Packed.of_strings(values), headers)
 
 
 def _columns(changes: Sequence[Change]) -> dict[str, tuple[Any, ...]]:

@@ -71,28 +71,12 @@ def audience_changes_of(
     )
     shown = main_features(now, main, who.books())
     common = list(_columns(moves, keys, sequence, shown))
-    versions = 0 if moves.model is None else moves.model.version, moves.rules.version
     found: list[list[Change]] = [[] for _ in keys]
     for kind, (table, former) in zip(kinds, tables, strict=True):
-        definition, entered = kind.definition, kind.entered
-        beginning = opening(
-            definition.name, entered=entered, cause=cause, first_time=moves.rules.version == 1
-        )
+        first_time = moves.rules.version == 1
+        beginning = opening(kind.definition.name, entered=kind.entered, cause=cause, first_time=first_time)
         fresh = who.before["events"][kind.at] == 0
-        alike = Change(
-            customer_id="",
-            segment_set="audience",
-            segment_id=definition.id,
-            segment_name=definition.name,
-            entered=entered,
-            since_ms=0,
-            timestamp_ms=0,
-            sequence=0,
-            cause=cause,
-            reason="",
-            model_version=versions[0],
-            definitions_version=versions[1],
-        )
+        alike = _alike(kind, moves, cause)
         for i, words, reasons in _grounds(kind, table, former, fresh.tolist()):
             customer, since, timestamp, last, trigger, features, seen = common[i]
             change = replace(
@@ -137,6 +121,24 @@ class _Kind:
     def names(self) -> Sequence[str]:
         """Return what the teller asks for."""
         return () if self.teller is None else self.teller.columns
+
+
+def _alike(kind: _Kind, moves: AudienceMoves, cause: Cause) -> Change:
+    """Return what the changes of a kind share; the rest is empty."""
+    return Change(
+        customer_id="",
+        segment_set="audience",
+        segment_id=kind.definition.id,
+        segment_name=kind.definition.name,
+        entered=kind.entered,
+        since_ms=0,
+        timestamp_ms=0,
+        sequence=0,
+        cause=cause,
+        reason="",
+        model_version=0 if moves.model is None else moves.model.version,
+        definitions_version=moves.rules.version,
+    )
 
 
 @dataclass(frozen=True, slots=True)
