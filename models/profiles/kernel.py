@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from models.calendar import DAY_MS
-from models.compiled import compiled, kernel
+from models.compiled import bare, bare_kernel
 from models.events import F64, I32, I64, U64, Bool
 from models.profiles.columns import Times, Told
 
@@ -31,7 +31,7 @@ SESSION_GAP_MS = 30 * 60_000
 U8_MAX, U16_MAX, U32_MAX = 0xFF, 0xFFFF, 0xFFFFFFFF
 
 
-@kernel
+@bare_kernel
 def apply_events(
     slab: Row,
     words: U64,
@@ -81,7 +81,7 @@ def apply_events(
             after[i, word] = words[at, word]
 
 
-@compiled
+@bare
 def _is_new(r: Row, event_hash: int) -> bool:
     """Return whether an id is not among the last accepted ones."""
     for known in r.ids:  # noqa: SIM110 - compiled: `any` of a generator is not
@@ -90,7 +90,7 @@ def _is_new(r: Row, event_hash: int) -> bool:
     return True
 
 
-@compiled
+@bare
 def _behave(r: Row, e: Event, told: Told, times: Times) -> None:
     """Apply a click, view, purchase or refund."""
     _roll_days(r, e.day)
@@ -112,7 +112,7 @@ def _behave(r: Row, e: Event, told: Told, times: Times) -> None:
     r.last_seen = max(r.last_seen, e.time)
 
 
-@compiled
+@bare
 def _roll_days(r: Row, day: int) -> None:
     """Move the rings on to a newer day and clear what has fallen out."""
     head, size = r.ring_day, len(r.views_day)
@@ -127,7 +127,7 @@ def _roll_days(r: Row, day: int) -> None:
     r.ring_day = max(head, day)
 
 
-@compiled
+@bare
 def _add_to_day(r: Row, ring: Cells, day: int, amount: int, most: int) -> None:
     """Add to the cell of a day that is still in the ring; a full cell stays at `most`."""
     if day > np.int64(r.ring_day) - len(ring):
@@ -135,7 +135,7 @@ def _add_to_day(r: Row, ring: Cells, day: int, amount: int, most: int) -> None:
         ring[cell] = min(np.int64(ring[cell]) + amount, most)
 
 
-@compiled
+@bare
 def _advance_session(r: Row, e: Event, times: Times) -> None:
     """Open, lengthen or leave the session, before last_seen moves on.
 
@@ -163,7 +163,7 @@ def _advance_session(r: Row, e: Event, times: Times) -> None:
         _add_to_day(r, r.dwell_day, e.day, (e.dwell + 500) // 1000, U16_MAX)
 
 
-@compiled
+@bare
 def _is_other_session(r: Row, e: Event) -> bool:
     """Return whether an event belongs to another session than the newest one."""
     if r.sessions == 0:
@@ -173,7 +173,7 @@ def _is_other_session(r: Row, e: Event) -> bool:
     return bool(r.last_seen == 0 or e.time - r.last_seen > SESSION_GAP_MS)
 
 
-@compiled
+@bare
 def _go_on(r: Row, e: Event, times: Times) -> None:
     """Lengthen the session up to an event."""
     gap = e.time - r.last_seen
@@ -188,7 +188,7 @@ def _go_on(r: Row, e: Event, times: Times) -> None:
         _add_to_day(r, r.dwell_day, day, (dwell + 500) // 1000, U16_MAX)
 
 
-@compiled
+@bare
 def _decay(r: Row, time: int, per_ms: F64) -> None:
     """Let the browsing sums age to the event's time, where that is newer."""
     if 0 < r.last_seen < time:
@@ -199,7 +199,7 @@ def _decay(r: Row, time: int, per_ms: F64) -> None:
             r.clicks_half[j] *= factor
 
 
-@compiled
+@bare
 def _add_aged(r: Row, sums: Cells, time: int, per_ms: F64) -> None:
     """Count one event in decayed sums as of last_seen; a late one counts less."""
     late = max(r.last_seen - time, 0)
@@ -207,7 +207,7 @@ def _add_aged(r: Row, sums: Cells, time: int, per_ms: F64) -> None:
         sums[j] += np.exp2(-(late * per_ms[j])) if late else 1.0
 
 
-@compiled
+@bare
 def _count_view(r: Row, e: Event, per_ms: F64) -> None:
     _add_aged(r, r.views_half, e.time, per_ms)
     r.views += 1
@@ -215,7 +215,7 @@ def _count_view(r: Row, e: Event, per_ms: F64) -> None:
     r.last_view = max(r.last_view, e.time)
 
 
-@compiled
+@bare
 def _count_click(r: Row, e: Event, per_ms: F64) -> None:
     _add_aged(r, r.clicks_half, e.time, per_ms)
     r.clicks += 1
@@ -241,7 +241,7 @@ def _count_click(r: Row, e: Event, per_ms: F64) -> None:
         r.rating_sum += e.rating
 
 
-@compiled
+@bare
 def _slot(slots: Cells, weights: Cells, code: int) -> int:
     """Return the slot of a code: its own, else a free one, else the lightest, whose weight it inherits.
 
@@ -258,7 +258,7 @@ def _slot(slots: Cells, weights: Cells, code: int) -> int:
     return lightest
 
 
-@compiled
+@bare
 def _count_name(slots: Cells, counts: Cells, code: int) -> None:
     """Count a channel or device."""
     if code != 0:
@@ -267,7 +267,7 @@ def _count_name(slots: Cells, counts: Cells, code: int) -> None:
         counts[i] = min(np.int64(counts[i]) + 1, U16_MAX)
 
 
-@compiled
+@bare
 def _add_interests(r: Row, e: Event, told: Told, per_ms: float) -> None:
     """Add what an event says of categories and brands."""
     age = e.time - r.interest_at if r.interest_at > 0 else 0
@@ -295,7 +295,7 @@ def _add_interests(r: Row, e: Event, told: Told, per_ms: float) -> None:
             r.brand_total += amount
 
 
-@compiled
+@bare
 def _add_order(r: Row, e: Event, per_ms: F64) -> None:
     """Add a purchase or refund.
 
@@ -330,7 +330,7 @@ def _add_order(r: Row, e: Event, per_ms: F64) -> None:
             r.order_campaigns[i] = min(np.int64(r.order_campaigns[i]) + 1, U8_MAX)
 
 
-@compiled
+@bare
 def _order_entry(r: Row, day: int) -> int:
     """Return the entry of a day in the order ring, a new one if need be: the free ones are the last."""
     for i in range(len(r.order_day)):
@@ -340,15 +340,18 @@ def _order_entry(r: Row, day: int) -> int:
     return _merge_oldest(r, day)
 
 
-@compiled
+@bare
 def _merge_oldest(r: Row, day: int) -> int:
     """Make room in a full ring: its two oldest entries and the new day become one, at the newer day.
 
-    Returns:
-        The entry that the new day's orders go to: its own, or the oldest, which it has joined.
+    Return the entry that the new day's orders go to: its own, or the oldest, which it has joined.
     """
-    by_day = np.argsort(r.order_day)
-    oldest, second = by_day[0], by_day[1]
+    oldest, second = 1, 0
+    for i in range(len(r.order_day)):
+        if r.order_day[i] < r.order_day[oldest]:
+            oldest, second = i, oldest
+        elif r.order_day[oldest] < r.order_day[i] < r.order_day[second]:
+            second = i
     r.merged = 1
     if day < r.order_day[second]:
         r.order_day[oldest] = max(np.int64(r.order_day[oldest]), day)
@@ -357,13 +360,11 @@ def _merge_oldest(r: Row, day: int) -> int:
     r.order_count[second] = min(np.int64(r.order_count[second]) + r.order_count[oldest], U16_MAX)
     r.order_campaigns[second] = min(np.int64(r.order_campaigns[second]) + r.order_campaigns[oldest], U8_MAX)
     r.order_day[oldest] = day
-    r.order_money[oldest] = 0
-    r.order_count[oldest] = 0
-    r.order_campaigns[oldest] = 0
+    r.order_money[oldest], r.order_count[oldest], r.order_campaigns[oldest] = 0, 0, 0
     return oldest
 
 
-@compiled
+@bare
 def _set_attributes(r: Row, e: Event, values: I32) -> None:
     """Overwrite what an event says of the customer, each attribute by a newer time only."""
     if e.country != 0 and _is_newer(r, COUNTRY, e.time):
@@ -387,7 +388,7 @@ def _set_attributes(r: Row, e: Event, values: I32) -> None:
         r.nps = given[NPS] - NPS_SHIFT
 
 
-@compiled
+@bare
 def _is_newer(r: Row, which: int, time: int) -> bool:
     """Return whether an attribute was not set by something newer, and take note of the time if so."""
     known = (np.int64(r.attribute_high[which]) << 32) | np.int64(r.attribute_low[which])
