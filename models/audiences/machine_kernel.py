@@ -14,6 +14,7 @@ from models.compiled import compiled, kernel
 from models.events import F64, I64, Bool
 
 U32: TypeAlias = Any  # np.uint32
+Place: TypeAlias = Any  # np.uintp
 BLOCK = 256
 """Rows worked on at a time."""
 
@@ -55,6 +56,7 @@ def execute(
     """
     columns, n = rows.shape
     numbers, answers = np.empty((sizes[0], BLOCK)), np.empty((sizes[1], BLOCK), np.bool_)
+    found = np.empty((len(masks), BLOCK), np.uint32)
     for k in range(len(constants)):
         numbers[columns + k, :] = constants[k]
     for begin in range(0, n, BLOCK):
@@ -62,109 +64,121 @@ def execute(
         for c in range(columns):
             numbers[c, :size] = rows[c, begin : begin + size]
         for k in range(len(asked)):
+            slot, place = np.uint32(asked[k, 0]), np.uintp(asked[k, 1])
             for i in range(size):
-                answers[asked[k, 1], i] = (members[begin + i] >> np.uint32(asked[k, 0])) & np.uint32(1) > 0
+                answers[place, i] = (members[begin + i] >> slot) & np.uint32(1) > 0
         for s in range(len(steps)):
-            _carry_out(steps[s, 0], steps[s, 1], max(steps[s, 2], 0), steps[s, 3], numbers, answers)
+            left, right, out = np.uintp(steps[s, 1]), np.uintp(max(steps[s, 2], 0)), np.uintp(steps[s, 3])
+            _carry_out(steps[s, 0], left, right, out, numbers, answers)
+        found[:] = 0
         for k in range(len(outputs)):
-            mask, bit, place = outputs[k]
+            mask, bit, place = np.uintp(outputs[k, 0]), np.uint32(1 << outputs[k, 1]), np.uintp(outputs[k, 2])
+            _set(found, mask, bit, answers, place)
+        for k in range(len(masks)):
             for i in range(size):
-                masks[mask, begin + i] |= np.uint32(answers[place, i]) << np.uint32(bit)
+                masks[k, begin + i] |= found[k, i]
 
 
 @compiled
-def _carry_out(what: int, left: int, right: int, out: int, numbers: F64, answers: Bool) -> None:
+def _set(masks: U32, mask: Place, bit: U32, answers: Bool, place: Place) -> None:
+    """Set a bit of a mask where the answer is true."""
+    for i in range(BLOCK):
+        masks[mask, i] |= bit if answers[place, i] else np.uint32(0)
+
+
+@compiled
+def _carry_out(what: int, left: Place, right: Place, out: Place, numbers: F64, answers: Bool) -> None:
     if what < MIXED:
-        _number(what, numbers[left], numbers[right], numbers[out])
+        _number(what, left, right, out, numbers)
     elif what < ANSWERS:
-        _mixed(what, answers[left], numbers[right], numbers[out])
+        _mixed(what, left, right, out, numbers, answers)
     elif what < LOGIC:
-        _answer(what, numbers[left], numbers[right], answers[out])
+        _answer(what, left, right, out, numbers, answers)
     else:
-        _logic(what, answers[left], answers[right], answers[out])
+        _logic(what, left, right, out, answers)
 
 
 @compiled
-def _number(what: int, a: F64, b: F64, out: F64) -> None:  # noqa: C901, PLR0912 - a case for each step
+def _number(what: int, a: Place, b: Place, out: Place, of: F64) -> None:  # noqa: C901, PLR0912 - a case for each step
     if what == ADD:
         for i in range(BLOCK):
-            out[i] = a[i] + b[i]
+            of[out, i] = of[a, i] + of[b, i]
     elif what == SUBTRACT:
         for i in range(BLOCK):
-            out[i] = a[i] - b[i]
+            of[out, i] = of[a, i] - of[b, i]
     elif what == MULTIPLY:
         for i in range(BLOCK):
-            out[i] = a[i] * b[i]
+            of[out, i] = of[a, i] * of[b, i]
     elif what == DIVIDE:
         for i in range(BLOCK):
-            out[i] = a[i] / b[i]
+            of[out, i] = of[a, i] / of[b, i]
     elif what == NEGATE:
         for i in range(BLOCK):
-            out[i] = -a[i]
+            of[out, i] = -of[a, i]
     elif what == ABSOLUTE:
         for i in range(BLOCK):
-            out[i] = abs(a[i])
+            of[out, i] = abs(of[a, i])
     elif what == COALESCE:
         for i in range(BLOCK):
-            out[i] = a[i] if a[i] == a[i] else b[i]
+            of[out, i] = of[a, i] if of[a, i] == of[a, i] else of[b, i]
     elif what == NULL_IF:
         for i in range(BLOCK):
-            out[i] = np.nan if a[i] == b[i] else a[i]
+            of[out, i] = np.nan if of[a, i] == of[b, i] else of[a, i]
     elif what == LEAST:
         for i in range(BLOCK):
-            out[i] = a[i] if a[i] < b[i] or a[i] != a[i] else b[i]
+            of[out, i] = of[a, i] if (of[a, i] < of[b, i]) | (of[a, i] != of[a, i]) else of[b, i]
     else:
         for i in range(BLOCK):
-            out[i] = a[i] if a[i] > b[i] or a[i] != a[i] else b[i]
+            of[out, i] = of[a, i] if (of[a, i] > of[b, i]) | (of[a, i] != of[a, i]) else of[b, i]
 
 
 @compiled
-def _mixed(what: int, where: Bool, a: F64, out: F64) -> None:
+def _mixed(what: int, where: Place, a: Place, out: Place, of: F64, answers: Bool) -> None:
     if what == ZERO_UNLESS:
         for i in range(BLOCK):
-            out[i] = a[i] if where[i] else 0.0
+            of[out, i] = of[a, i] if answers[where, i] else 0.0
         return
     other = np.nan if what == UNKNOWN_WHERE else -np.inf if what == LOW_WHERE else np.inf
     for i in range(BLOCK):
-        out[i] = other if where[i] else a[i]
+        of[out, i] = other if answers[where, i] else of[a, i]
 
 
 @compiled
-def _answer(what: int, a: F64, b: F64, out: Bool) -> None:  # noqa: C901, PLR0912 - a case for each step
+def _answer(what: int, a: Place, b: Place, out: Place, of: F64, answers: Bool) -> None:  # noqa: C901, PLR0912 - a case for each step
     if what == EQUAL:
         for i in range(BLOCK):
-            out[i] = a[i] == b[i]
+            answers[out, i] = of[a, i] == of[b, i]
     elif what == LESS:
         for i in range(BLOCK):
-            out[i] = a[i] < b[i]
+            answers[out, i] = of[a, i] < of[b, i]
     elif what == LESS_EQUAL:
         for i in range(BLOCK):
-            out[i] = a[i] <= b[i]
+            answers[out, i] = of[a, i] <= of[b, i]
     elif what == GREATER:
         for i in range(BLOCK):
-            out[i] = a[i] > b[i]
+            answers[out, i] = of[a, i] > of[b, i]
     elif what == GREATER_EQUAL:
         for i in range(BLOCK):
-            out[i] = a[i] >= b[i]
+            answers[out, i] = of[a, i] >= of[b, i]
     elif what == IS_UNKNOWN:
         for i in range(BLOCK):
-            out[i] = a[i] != a[i]
+            answers[out, i] = of[a, i] != of[a, i]
     else:
         for i in range(BLOCK):
-            out[i] = abs(a[i]) < np.inf
+            answers[out, i] = abs(of[a, i]) < np.inf
 
 
 @compiled
-def _logic(what: int, a: Bool, b: Bool, out: Bool) -> None:
+def _logic(what: int, a: Place, b: Place, out: Place, answers: Bool) -> None:
     if what == NOT:
         for i in range(BLOCK):
-            out[i] = not a[i]
+            answers[out, i] = not answers[a, i]
     elif what == AND:
         for i in range(BLOCK):
-            out[i] = a[i] & b[i]
+            answers[out, i] = answers[a, i] & answers[b, i]
     elif what == OR:
         for i in range(BLOCK):
-            out[i] = a[i] | b[i]
+            answers[out, i] = answers[a, i] | answers[b, i]
     else:
         for i in range(BLOCK):
-            out[i] = a[i] != b[i]
+            answers[out, i] = answers[a, i] != answers[b, i]
