@@ -15,7 +15,7 @@ from models.value.layout import ValueFormatError
 from models.value.model import MIN_CUSTOMERS, MIN_REPEATERS, ValueModel, fit
 from models.value.rfm import SEGMENTS, RfmCuts, batch_scores, cut_points, scores, segments
 from models.value.sample import SAMPLE_LIMIT, ValueSample
-from models.value.valuation import HORIZON_DAYS, Valuation
+from models.value.valuation import HORIZON_DAYS, Valuation, prepare
 
 __all__ = [
     "HORIZON_DAYS",
@@ -36,6 +36,7 @@ __all__ = [
     "fit",
     "fit_bgnbd",
     "fit_gamma_gamma",
+    "prepare",
     "scores",
     "segments",
 ]

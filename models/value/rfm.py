@@ -38,7 +38,8 @@ _MAP = (
     (5, 3, 3, 2, 2),
     (4, 3, 3, 1, 1),  # R 5: most recent
 )
-_CODES = np.array(_MAP, np.int64)
+CODES = np.array(_MAP, np.int64)
+"""Code of the segment by the scores of recency and frequency, each less 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def segments(r: NDArray[np.generic], f: NDArray[np.generic]) -> I64:
         >>> [SEGMENTS[code - 1] for code in codes]
         ['champions', 'new', "can't lose"]
     """
-    return _CODES[np.asarray(r, np.int64) - 1, np.asarray(f, np.int64) - 1]
+    return CODES[np.asarray(r, np.int64) - 1, np.asarray(f, np.int64) - 1]
 
 
 def scores(values: F64, cuts: F64) -> F64:

@@ -7,13 +7,33 @@ from functools import cached_property
 
 import numpy as np
 
-from models.events import F64
+from models.calendar import DAY_MS
+from models.events import F64, MONEY_SCALE
 from models.value.history import OrderHistory
 from models.value.model import ValueModel
-from models.value.rfm import SCORES, scores, segments
+from models.value.rfm import CODES, RfmCuts
+from models.value.rfm_kernel import score
 
 HORIZON_DAYS = 90.0
 """How far `expected_orders_90d` and `expected_value_90d` look."""
+
+
+def scored(history: OrderHistory, cuts: RfmCuts) -> F64:
+    """Return RFM scores and segments (4, n), see `models.value.rfm_kernel.score`."""
+    found = np.empty((4, len(history)))
+    orders, first, last, money, as_of = (
+        np.require(column, np.int64, ["C", "W"])  # one type of array: the kernel is compiled once
+        for column in (history.orders, history.first_order, history.last_order, history.money, history.as_of)
+    )
+    points = np.stack([cuts.recency, cuts.frequency, cuts.money])
+    score(orders, first, last, money, as_of, (DAY_MS, MONEY_SCALE), points, CODES, found)
+    return found
+
+
+def prepare() -> None:
+    """Have the kernel compiled, or loaded if it was compiled before: no customer shall wait for it."""
+    nobody, cuts = np.empty(0, np.int64), np.empty(4)
+    scored(OrderHistory(nobody, nobody, nobody, nobody, nobody), RfmCuts(cuts, cuts, cuts))
 
 
 @dataclass(frozen=True)
@@ -28,34 +48,25 @@ class Valuation:
     history: OrderHistory
     model: ValueModel | None
 
-    @cached_property
+    @property
     def rfm_r(self) -> F64:
         """Return the recency score, 1 (longest ago) to 5."""
-        if self.model is None:
-            return self._unknown
-        return self._known(SCORES + 1 - scores(self.history.recency, self.model.cuts.recency))
+        return self._scores[0]
 
-    @cached_property
+    @property
     def rfm_f(self) -> F64:
         """Return the frequency score, 1 to 5 (most orders)."""
-        if self.model is None:
-            return self._unknown
-        return self._known(scores(self.history.count, self.model.cuts.frequency))
+        return self._scores[1]
 
-    @cached_property
+    @property
     def rfm_m(self) -> F64:
         """Return the money score, 1 to 5 (most money, net of refunds)."""
-        if self.model is None:
-            return self._unknown
-        return self._known(scores(self.history.spent, self.model.cuts.money))
+        return self._scores[2]
 
-    @cached_property
+    @property
     def rfm_segment(self) -> F64:
         """Return the code of the RFM segment: 1 + its place in `models.value.SEGMENTS`."""
-        found = self._unknown
-        known = ~np.isnan(self.rfm_r)
-        found[known] = segments(self.rfm_r[known], self.rfm_f[known])
-        return found
+        return self._scores[3]
 
     @cached_property
     def p_alive(self) -> F64:
@@ -81,6 +92,13 @@ class Valuation:
         return self.expected_orders_90d * self.model.money.expected_order(
             self.history.count, self.history.average
         )
+
+    @cached_property
+    def _scores(self) -> F64:
+        """Return the scores of recency, frequency and money, and the code of the segment; (4, n)."""
+        if self.model is None:
+            return np.full((4, len(self.history)), np.nan)
+        return scored(self.history, self.model.cuts)
 
     @property
     def _unknown(self) -> F64:
