@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models import value as value_models
 from models.calendar import Calendar
 from models.events import F64
 from models.features.browsing import browsing, engagement, visits
@@ -52,6 +53,7 @@ _MOVING = [j for j, feature in enumerate(CLUSTERED) if feature.course != "still"
 
 def prepare() -> None:
     """Have the kernel compiled, or loaded if it was compiled before: no event shall wait for it."""
+    value_models.prepare()
     View(np.empty(0, ROW), np.empty(0, np.int64), Calendar.utc()).read(FEATURES)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.calendar import DAY_MS, Calendar
 from models.events import F64, I64, MONEY_SCALE
+from models.features.arithmetic import elapsed, one_type, quotients
 from models.features.reading import (
     CELL,
     DAYS,
@@ -182,25 +183,42 @@ class View:
 
     def since(self, field: str) -> Column:
         """Return days since a time field, NaN for never."""
-        then = self.whole(field)
-        return np.where(then > 0, (self.now - then) / DAY_MS, np.nan)
+        found = np.empty(len(self.now))
+        elapsed(one_type(self.whole(field)), one_type(self.now), DAY_MS, found)
+        return found
+
+    @cached_property
+    def _numbers(self) -> dict[str, Column]:
+        return {}
+
+    @cached_property
+    def _halved(self) -> dict[tuple[str, int], Column]:
+        return {}
+
+    def _left(self, field: str, half_life_d: int) -> Column:
+        """Return what is left by `now` of a unit as of a time field: several sums share it."""
+        known, key = self._halved, (field, half_life_d)
+        if key not in known:
+            known[key] = np.exp2(-((self.now - self.whole(field)) / (half_life_d * DAY_MS)))
+        return known[key]
 
     def browse_decay(self, field: str, half_life_d: int) -> Column:
         """Return a browsing sum as of `now`."""
-        age = (self.now - self.whole("last_seen")) / (half_life_d * DAY_MS)
-        return self.real(field, BROWSE_HALF_LIVES_D.index(half_life_d)) * np.exp2(-age)
+        value = self.real(field, BROWSE_HALF_LIVES_D.index(half_life_d))
+        return value * self._left("last_seen", half_life_d)
 
     def order_decay(self, field: str, half_life_d: int) -> Column:
         """Return an order sum as of `now`."""
-        then = self.whole("order_decay_at")
-        age = (self.now - then) / (half_life_d * DAY_MS)
         value = self.real(field, ORDER_HALF_LIVES_D.index(half_life_d))
-        return np.where(then > 0, value * np.exp2(-np.maximum(age, 0)), 0.0)
+        left = np.minimum(self._left("order_decay_at", half_life_d), 1.0)
+        return np.where(self.whole("order_decay_at") > 0, value * left, 0.0)
 
     def number(self, field: str) -> Column:
         """Return a field as it is."""
-        found: Column = self._read(CELL, field).astype(np.float64)
-        return found
+        known = self._numbers
+        if field not in known:
+            known[field] = self._read(CELL, field).astype(np.float64)
+        return known[field]
 
     def attribute(self, field: str) -> Column:
         """Return an attribute's number or code, NaN when never set."""
@@ -236,8 +254,9 @@ def readings_of(feature: Feature) -> tuple[Reading, ...]:
 
 def share(part: Column, whole: Column) -> Column:
     """Return part / whole, NaN where whole is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):  # half the time of a division where it is possible
-        return np.where(whole > 0, part / whole, np.nan)
+    found = np.empty(len(part))
+    quotients(one_type(part), one_type(whole), found)
+    return found
 
 
 @dataclass(frozen=True)
