@@ -5,6 +5,7 @@ other in delivery order, so the result does not depend on how the stream was cut
 `streams.engine` alone.
 """
 
+from models.profiles.attributes import newest_time
 from models.profiles.columns import Columns
 from models.profiles.layout import COLD_BYTES, HOT_BYTES, ROW, ROW_BYTES, SCHEMA_VERSION, gather, scatter
 from models.profiles.slab import Slab
@@ -20,6 +21,7 @@ __all__ = [
     "Slab",
     "Updated",
     "gather",
+    "newest_time",
     "prepare",
     "scatter",
     "update",

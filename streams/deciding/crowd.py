@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.audiences import Rules
 from models.clusterer import Model
 from models.events import I64, Bool
-from models.profiles import Slab, gather
+from models.profiles import Slab, gather, newest_time
 from streams.partition import Partition
 
 Force: TypeAlias = tuple[Model | None, Rules | None]
@@ -38,10 +38,9 @@ class Crowd:
         return gather(self.slab.rows, self.rows)
 
     @cached_property
-    def last_seen(self) -> I64:
-        """Return the time of each one's newest event."""
-        last_seen: I64 = self.slab.rows["last_seen"][self.rows]
-        return last_seen
+    def newest(self) -> I64:
+        """Return the time of each one's newest record."""
+        return newest_time(self.slab.rows, self.rows)
 
     def __len__(self) -> int:
         """Return the number of customers."""
@@ -78,7 +77,7 @@ class Crowd:
 
     def at(self, time_ms: I64 | int) -> I64:
         """Return when each is decided: a decision's time never goes back."""
-        return np.maximum(self.last_seen, time_ms)
+        return np.maximum(self.newest, time_ms)
 
     def owners(self, at: NDArray[np.intp]) -> list[Partition]:
         """Return the partition of the customers at these places."""

@@ -15,7 +15,7 @@ from models.clusterer import Model
 from models.events import F64, I64, Bool
 from models.features import BY_NAME, CLUSTERED, Feature, View, vectors
 from models.hysteresis import decide
-from models.profiles import Slab, gather
+from models.profiles import Slab, gather, newest_time
 from streams.deciding.applied import Applied, running_max
 from streams.deciding.at_ticks import AtTicks
 from streams.deciding.columns import inputs_of, value_of
@@ -97,7 +97,7 @@ class Decider:
         tick = np.zeros(max(numbers) + 1, np.int64)
         for number in numbers:
             tick[number] = parts[number].tick_ms
-        now = np.maximum(updated.after["last_seen"], tick[applied.partition])
+        now = np.maximum(newest_time(updated.after), tick[applied.partition])
         ready = updated.accepted & eligible(updated.after, self.rules.min_events)
         view = View(updated.after, now, self.calendar)
         view.read(self._wanted([parts[number] for number in numbers]))

@@ -16,7 +16,7 @@ from streams.settings import load_settings
 from streams.shop.record import ShopRecord
 from streams.shop.simulation import simulate
 from streams.wiring import make_engine
-from tests.engine_runs import Driver, record, trained_model
+from tests.engine_runs import HOUR_MS, Driver, definitions, record, trained_model
 from tests.oracle.synthetic import DAY_MS, START_MS, stream
 
 
@@ -126,6 +126,26 @@ def test_codes_follow_the_order_of_events() -> None:
 
     assert names(whole) == names(single)
     assert whole.rows() == single.rows()
+
+
+def test_what_attributes_change_is_as_of_when_they_were_told() -> None:
+    """Not as of the last tick, nor of an older event that comes after them."""
+    text = "\n".join(
+        f'[[audience]]\nid = "{name}"\nname = "{name}"\nenter = "country = \'{name.upper()}\'"\n'
+        for name in ("fr", "es")
+    )
+    told_ms = START_MS + 2 * HOUR_MS - 5_000
+    driver = Driver([trained_model(), definitions(text)])
+    driver.feed([record(CLICKS, "ann", 1, START_MS)])
+    driver.feed([record(CUSTOMERS, "ann", 2, told_ms, attributes={"country": "FR"})])
+    driver.feed([record(CLICKS, "ann", 3, told_ms - 1_000, country="ES")])
+    driver.commit()
+
+    told = [orjson.loads(value or b"") for _, value in driver.changes()]
+    found = [
+        (one["properties"]["audience_key"], one["properties"]["change"], one["timestamp"]) for one in told
+    ]
+    assert found == [(key, "entered", "2026-01-01T01:59:55.000Z") for key in ("fr", "b-1")]
 
 
 def test_a_partition_whose_model_is_gone_adopts_the_newest_at_a_tick() -> None:
