@@ -93,7 +93,7 @@ def _lines(segment: Segment, review: SegmentReview) -> Iterator[str]:
     apart = []
     for one in segment.differences[:NAMED]:
         label = BY_NAME[one.feature].label if one.feature in BY_NAME else one.feature
-        apart.append(f"{label} {one.value:,.2f} (all: {one.base:,.2f})")
+        apart.append(f"{label} {one.value:z,.2f} (all: {one.base:z,.2f})")
     if apart:
         yield f"unlike the others: {', '.join(apart)}"
 

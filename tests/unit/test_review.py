@@ -158,7 +158,7 @@ def test_people_see_what_the_customers_of_a_segment_do(capsys: pytest.CaptureFix
         top_categories=(Favourite("home", 0.31),),
         top_brands=(),
     )
-    different = (Difference("orders_90d", 0.1, 1.9, -0.9),)
+    different = (Difference("orders_90d", 0.1, 1.9, -0.9), Difference("money_half90d", -0.001, 36.59, -1.4))
     segment = Segment("behaviour", "b-3", "Dormant", 10, 0.1, "", review, different)
     print_review([segment, Segment("audience", "vip", "VIP", 2, 0.1, "")])
     printed = capsys.readouterr().out
@@ -167,6 +167,7 @@ def test_people_see_what_the_customers_of_a_segment_do(capsys: pytest.CaptureFix
     assert "48 in, 31 out" in printed
     assert "categories: home 31%" in printed
     assert "unlike the others: orders (90 days) 0.10 (all: 1.90)" in printed
+    assert " 0.00 (all: 36.59)" in printed  # not -0.00: a mean of nothing is a hair below zero in the model
     assert "brands" not in printed
     print_review([Segment("behaviour", "b-1", "New", 0, 0.0, "")])
     assert capsys.readouterr().out == ""
