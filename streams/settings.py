@@ -59,7 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kafka_bootstrap: Annotated[
         str | None,
         _meta(
-            "addresses of the Kafka brokers; every command but `demo` and `replay` needs them",
+            "addresses of the Kafka brokers; every command that speaks to Kafka needs them, but for `demo`",
             allowed="HOST:PORT, several with commas between; ports from 1 to 65535",
             check=_are_addresses,
         ),
