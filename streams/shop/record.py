@@ -85,7 +85,7 @@ class ReadReport:
         """
         if self.cut:
             path, line = self.cut[0]
-            raise InputFileError(f"{path}: the file ends early, in line {line:,}; what follows was not used")
+            raise InputFileError(f"{path}: the file ends early; from line {line:,} on it was not used")
 
     def advance(self, bytes_read: int) -> None:
         """Note how far the files are read and tell it."""

@@ -153,7 +153,7 @@ def test_a_file_that_ends_early_is_used_up_to_there_and_exit_code_4(
     assert main(["replay", "run", str(file), "--format", "online-retail", "--currency", "GBP", "--json"]) == 4
     captured = capsys.readouterr()
     assert 0 < json.loads(captured.out)["customers"] < 16_000
-    assert captured.err.splitlines()[-1].startswith(f"error: {file}: the file ends early, in line ")
+    assert captured.err.splitlines()[-1].startswith(f"error: {file}: the file ends early; from line ")
 
 
 def test_a_missing_file_is_exit_code_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
