@@ -70,7 +70,8 @@ def _figures(segment: Segment) -> Iterator[str]:
     review = segment.review
     if review is None:
         return
-    money = f"revenue {review.revenue:,.0f} ({_share(review.revenue_share)}), {review.orders:,} orders"
+    orders = f"{review.orders:,} {'order' if review.orders == 1 else 'orders'}"
+    money = f"revenue {review.revenue:,.0f} ({_share(review.revenue_share)}), {orders}"
     each = "" if review.average_order is None else f" of {review.average_order:,.2f}"
     yield f"{money}{each}, {_share(review.coupon_share)} with a coupon"
     visits = f"orders per visit {_share(review.conversion)}, bounces {_share(review.bounce_share)}"
