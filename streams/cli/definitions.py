@@ -233,6 +233,8 @@ def definition_lines(definition: Definition) -> Iterator[str]:
 
     if definition.description:
         yield wrapped(definition.description, hang=0)
+    if definition.use:
+        yield wrapped(f"use    {definition.use}", hang=7)
     yield wrapped(f"enter  {definition.enter}", hang=7)
     yield wrapped(f"leave  {definition.leave or 'when enter no longer holds'}", hang=7)
     stays = [("min_stay", definition.min_stay_s), ("cooldown", definition.cooldown_s)]
