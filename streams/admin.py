@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from streams.delayed import delayed
 from streams.errors import BrokerUnreachableError, LiveSegmentsError, UsageError
 from streams.security import librdkafka_security
 from streams.settings import Settings
@@ -149,13 +149,8 @@ class Admin:
             yield
             return
         told = ("no answer from Kafka at %s yet; waiting %g s more", self._bootstrap, left_s)
-        timer = threading.Timer(PATIENCE_S, log.warning, told)
-        timer.daemon = True
-        timer.start()
-        try:
+        with delayed(PATIENCE_S, lambda: log.warning(*told)):
             yield
-        finally:
-            timer.cancel()
 
     def _ask(self, request: Callable[[], Any]) -> Any:
         """Return the answer to a request.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from numba.core.event import install_recorder
+
+from streams.delayed import delayed
 
 COMPILING = "compiling kernels, once on this machine: up to a minute"
 AFTER_S = 3.0
@@ -28,10 +29,5 @@ def compiling_told(after_s: float = AFTER_S) -> Iterator[None]:
             if compiled.buffer:
                 log.warning(COMPILING)
 
-        timer = threading.Timer(after_s, tell)
-        timer.daemon = True
-        timer.start()
-        try:
+        with delayed(after_s, tell):
             yield
-        finally:
-            timer.cancel()
