@@ -54,7 +54,7 @@ $(STAMP): pyproject.toml uv.lock
 	@$(BIN)/uv --version 2>/dev/null | grep -q '^uv $(UV_VERSION)' || \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(BIN)/uv sync --frozen --quiet --compile-bytecode
-	@$(BIN)/python -m streams.compiling
+	@echo "compiling kernels, once on this machine: up to a minute"; $(BIN)/python -m streams.compiling
 	@touch $(STAMP)
 
 demo: setup  ## a shop, a worker and its segment changes on this machine; options: ARGS="--events 20000"

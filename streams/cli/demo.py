@@ -48,12 +48,15 @@ def demo(
     from streams.clock import SystemClock
     from streams.demo import Demo, Plan
     from streams.demo.screen import Screen
+    from streams.segments_file import read_definitions, segments_file
     from streams.settings import load_settings
 
+    settings = load_settings()
+    read_definitions(segments_file(settings))  # what is wrong with it is said before anything is started
     signal.signal(signal.SIGTERM, _interrupt)
     screen = Screen(quiet=as_json)
     plan = Plan(events, customers, seed, web, broker)
-    running = Demo(plan, load_settings(), SystemClock(), screen)
+    running = Demo(plan, settings, SystemClock(), screen)
     try:
         running.run()
     finally:

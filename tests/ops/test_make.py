@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from streams.notice import COMPILING
+
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -81,6 +83,23 @@ def test_a_python_without_venv_is_one_clear_line(clone: Path) -> None:
     assert ran.returncode != 0
     expected = "python3 cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv"
     assert ran.stderr.splitlines()[0] == expected
+
+
+def test_setup_says_that_it_compiles_before_it_does(clone: Path) -> None:
+    """A minute of silence looks like a hang; the line is the one that commands say."""
+    lines = make("--dry-run", "setup", cwd=clone).stdout.splitlines()
+
+    assert f'echo "{COMPILING}"; .venv/bin/python -m streams.compiling' in lines
+
+
+def test_what_the_readme_writes_into_the_tree_is_not_for_git() -> None:
+    """Its replay goes into a folder beside the code."""
+    outs = re.findall(r"live-segments .*--out (\S+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+    assert "replayed" in outs
+    for out in outs:
+        assert f"/{out}/" in ignored or f"*{Path(out).suffix}" in ignored
 
 
 def test_setup_is_done_anew_only_when_the_lock_changes(clone: Path) -> None:

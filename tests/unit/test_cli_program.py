@@ -271,3 +271,20 @@ def test_a_file_for_which_there_is_no_folder_is_refused_at_once(
     assert main(["profiles", "export", "--out", str(tmp_path / "none" / "x.parquet")]) == 2
 
     assert f"there is no folder {tmp_path / 'none'}; make it" in capsys.readouterr().err
+
+
+def test_the_demo_says_what_is_wrong_with_a_definitions_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is started; it used to end with its worker, whose log nobody sees."""
+
+    def start(*_: object, **__: object) -> None:
+        raise AssertionError("a broker was started")
+
+    file = tmp_path / "own.toml"
+    file.write_text('[[audience]]\nid = "a"\nname = "A"\nenter = "orders_totl > 1"\n', encoding="utf-8")
+    monkeypatch.setenv("LIVE_SEGMENTS_SEGMENTS_FILE", str(file))
+    monkeypatch.setattr("streams.demo.run.start_broker", start)
+
+    assert main(["demo", "--json", "--events", "100"]) == 4
+    assert f"{file}:4: audience a, enter: unknown column orders_totl" in capsys.readouterr().err
