@@ -2,8 +2,8 @@
 
 An NDJSON line passes as it is, whatever it holds, so that what the shop sent wrongly reaches the dead letters
 as it would have live; its topic, customer and time are read off it where they can be. Left out and counted
-are only JSON objects that name no input topic: nobody can say where they belong. A Parquet row becomes a JSON
-object of its cells; nulls and NaN are absent, timestamps become epoch milliseconds.
+are only JSON objects that name no topic, or none of the input topics: nobody can say where they belong. A
+Parquet row becomes a JSON object of its cells; nulls and NaN are absent, timestamps are epoch milliseconds.
 
 The order within a file stays, so that late events stay late; several files are merged by event time.
 """
@@ -25,12 +25,15 @@ from pyarrow import parquet as pq
 
 from streams.errors import InputFileError
 from streams.records import CLICKS, INPUT_TOPICS
-from streams.shop.files import PARQUET, read_lines, start_of
+from streams.shop.files import PARQUET, excerpt, read_lines, start_of
 from streams.shop.record import ReadReport, ShopRecord
 
 CHECKED_LINES = 100
 """Lines among which at least one must name an input topic for the file to be of this format."""
 NO_TOPIC = "no topic"
+UNKNOWN_TOPIC = "unknown topic"
+MAX_UNKNOWN = 5
+"""Unknown topics that a report names; the others are one reason."""
 EXPECTED = f"expected a `topic` ({', '.join(INPUT_TOPICS)}) in each line or row (format events)"
 
 _TOPIC = {name: index for index, name in enumerate(INPUT_TOPICS)}
@@ -71,8 +74,7 @@ def _ndjson(path: Path, report: ReadReport) -> Iterator[ShopRecord]:
     lines = read_lines(path, report)
     start = list(itertools.islice(lines, CHECKED_LINES))
     if not any(_names_topic(line) for _, line in start):
-        shown = start[0][1][:60].decode("utf-8", "replace") if start else ""
-        raise InputFileError(f"{path}: {EXPECTED}, found {shown!r}")
+        raise InputFileError(f"{path}: {EXPECTED}, found {_found(start[0][1] if start else b'')}")
     time_ms = 0
     for number, line in itertools.chain(start, lines):
         report.rows += 1
@@ -82,7 +84,7 @@ def _ndjson(path: Path, report: ReadReport) -> Iterator[ShopRecord]:
         topic, key, own_ms = _guessed(line) if head is None else _told(head)
         time_ms = own_ms if own_ms is not None else time_ms
         if topic is None:
-            report.skip(NO_TOPIC, path, number)
+            report.skip(_why(None if head is None else head.topic, report), path, number)
         else:
             yield ShopRecord(topic, key, line, time_ms)
 
@@ -90,6 +92,21 @@ def _ndjson(path: Path, report: ReadReport) -> Iterator[ShopRecord]:
 def _names_topic(line: bytes) -> bool:
     head = _read_head(line)
     return head is not None and _named(head.topic) is not None
+
+
+def _found(line: bytes) -> str:
+    """Return what a line names as its topic, or how it begins."""
+    head = _read_head(line)
+    return excerpt(line) if head is None or head.topic is None else f"topic {excerpt(str(head.topic))}"
+
+
+def _why(topic: object, report: ReadReport) -> str:
+    """Return why a line goes nowhere: it names no topic, or one that there is not."""
+    if topic is None:
+        return NO_TOPIC
+    reason = f"{UNKNOWN_TOPIC} {excerpt(str(topic))}; expected one of {', '.join(INPUT_TOPICS)}"
+    named = [known for known in report.skipped if known.startswith(UNKNOWN_TOPIC)]
+    return reason if reason in named or len(named) < MAX_UNKNOWN else f"{UNKNOWN_TOPIC}, others"
 
 
 def _named(topic: object) -> int | None:
@@ -141,12 +158,13 @@ def _parquet(path: Path, report: ReadReport) -> Iterator[ShopRecord]:
             for row in batch.to_pylist():
                 number += 1
                 report.rows += 1
-                topic = _named(row.pop("topic"))
+                told = row.pop("topic")
+                topic = _named(told)
                 value = _present(row)
                 own_ms = _time_ms(value.get("occurred_at"))
                 time_ms = own_ms if own_ms is not None else time_ms
                 if topic is None:
-                    report.skip(NO_TOPIC, path, number)
+                    report.skip(_why(told, report), path, number)
                 else:
                     key = str(value.get("customer_id", "")).encode()
                     yield ShopRecord(topic, key, orjson.dumps(value), time_ms)

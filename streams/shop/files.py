@@ -13,6 +13,8 @@ from streams.shop.record import ReadReport
 
 PROGRESS_LINES = 20_000
 """Lines between two reports of progress."""
+EXCERPT_CHARS = 60
+"""Characters of a file that an error quotes."""
 GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 
@@ -55,3 +57,16 @@ def read_lines(path: Path, report: ReadReport) -> Iterator[tuple[int, bytes]]:
         except OSError as error:
             raise InputFileError(f"{path}: {error.strerror or error}; copy the file again") from error
     report.advance(before + path.stat().st_size)
+
+
+def excerpt(text: bytes | str) -> str:
+    """Return how a text begins, in quotes; what a terminal might obey, and broken UTF-8, is escaped."""
+    start = text[: 4 * EXCERPT_CHARS]  # no character of UTF-8 is longer
+    decoded = start.decode("utf-8", "backslashreplace") if isinstance(start, bytes) else start
+    shown = ""
+    for one in decoded:
+        piece = one if one.isprintable() else one.encode("unicode_escape").decode()
+        if len(shown) + len(piece) > EXCERPT_CHARS:
+            return f"'{shown}…'"
+        shown += piece
+    return f"'{shown}'"

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from streams.errors import InputFileError
-from streams.shop.files import PARQUET, read_lines, start_of
+from streams.shop.files import PARQUET, excerpt, read_lines, start_of
 from streams.shop.record import ReadReport
 
 CHECKED_ROWS = 100
@@ -84,14 +84,16 @@ def _cells(line: bytes) -> Cells | None:
 
 
 def _csv_rows(path: Path, layout: Layout, report: ReadReport) -> Iterator[Row]:
-    lines = ((number, _cells(line)) for number, line in read_lines(path, report))
-    start = list(itertools.islice(lines, CHECKED_ROWS))
+    raw = read_lines(path, report)
+    raw_start = list(itertools.islice(raw, CHECKED_ROWS))
+    lines = ((number, _cells(line)) for number, line in raw)
+    start = [(number, _cells(line)) for number, line in raw_start]
     first = start[0][1] if start else None
     where = layout.find(first) if first is not None else None
     if where is None:
         where = list(range(len(layout.columns)))
         report.check_whole()  # else a header that is cut short would be called another format
-        _check_headless([cells for _, cells in start], path, layout)
+        _check_headless([cells for _, cells in start], path, layout, raw_start[0][1] if start else b"")
         width = len(layout.columns)
     else:
         width = len(first or ())
@@ -105,7 +107,7 @@ def _csv_rows(path: Path, layout: Layout, report: ReadReport) -> Iterator[Row]:
             yield number, pick(cells)
 
 
-def _check_headless(start: list[Cells | None], path: Path, layout: Layout) -> None:
+def _check_headless(start: list[Cells | None], path: Path, layout: Layout, first_line: bytes) -> None:
     """Raise InputFileError unless the first rows of a file without header look like the format."""
     if layout.looks_right is not None:
         width = len(layout.columns)
@@ -114,8 +116,7 @@ def _check_headless(start: list[Cells | None], path: Path, layout: Layout) -> No
         )
         if right > 0 and 2 * right >= len(start):
             return
-    shown = ",".join(start[0] or ())[:60] if start else ""
-    raise InputFileError(f"{path}: {layout.expected}, found {shown!r}")
+    raise InputFileError(f"{path}: {layout.expected}, found {excerpt(first_line)}")
 
 
 def _parquet_rows(path: Path, layout: Layout, report: ReadReport) -> Iterator[Row]:

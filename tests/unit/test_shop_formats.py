@@ -200,13 +200,39 @@ def test_lines_in_our_own_schema_pass_as_they_are(tmp_path: Path) -> None:
     assert [record.topic for record in made] == [VIEWS, PURCHASES, CLICKS, CUSTOMERS]
     assert [record.key for record in made] == [b"a", b"b", b"", b""]
     assert [record.time_ms - 1_767_225_600_000 for record in made] == [2000, 2000, 2000, 0]
-    assert report.skipped["no topic"].places == ["a.ndjson.gz:5", "a.ndjson.gz:6"]
+    unknown = "unknown topic 'orders'; expected one of clicks, product-views, purchases, customers"
+    assert report.skipped[unknown].places == ["a.ndjson.gz:5"]
+    assert report.skipped["no topic"].places == ["a.ndjson.gz:6"]
     assert report.as_dict()["broken"] == {"rows": 2, "first": ["a.ndjson.gz:2", "a.ndjson.gz:3"]}
     assert report.lines() == [
         "6 rows read, 4 records made, 2 rows skipped",
-        "  no topic: 2 (a.ndjson.gz:5, a.ndjson.gz:6)",
+        "  no topic: 1 (a.ndjson.gz:6)",
+        f"  {unknown}: 1 (a.ndjson.gz:5)",
         "of the records, no JSON object (a worker makes it a dead letter): 2 (a.ndjson.gz:2, a.ndjson.gz:3)",
     ]
+
+
+def test_of_many_unknown_topics_some_are_named_and_all_counted(tmp_path: Path) -> None:
+    """A file of rubbish must not make a report that is longer than itself."""
+    lines = ['{"topic":"clicks"}', '{"topic":null}', '{"topic":[1]}'] + [
+        f'{{"topic":"t{i}"}}' for i in range(99)
+    ]
+    (tmp_path / "a").write_text("\n".join(lines))
+    report = ReadReport()
+
+    assert len(list(read_records([tmp_path / "a"], "events", report))) == 1
+    assert len(report.skipped) == 7
+    assert report.skipped["unknown topic, others"].count == 95
+    assert report.skipped["no topic"].count == 1
+    assert report.skipped_rows == 101
+
+
+def test_a_file_whose_topics_are_all_unknown_says_what_was_found(tmp_path: Path) -> None:
+    """Also where the topic is not among a line's first characters."""
+    line = f'{{"event_id":"{"e" * 80}","topic":"purchase"}}'
+
+    with pytest.raises(InputFileError, match=r"expected a `topic` .*, found topic 'purchase'$"):
+        read(tmp_path / "a", "events", line)
 
 
 def test_several_event_files_are_merged_by_time(tmp_path: Path) -> None:
@@ -231,9 +257,10 @@ def test_parquet_rows_in_our_own_schema_become_json_objects(tmp_path: Path) -> N
         },
         {"topic": "clicks", "customer_id": "b", "occurred_at": None, "rating": float("nan")},
         {"topic": None, "customer_id": "c"},
+        {"topic": "click", "customer_id": "d"},
     ]
     table = pa.Table.from_pylist(rows).set_column(
-        2, "occurred_at", pa.array([5, None, 9], pa.timestamp("ms", tz="UTC"))
+        2, "occurred_at", pa.array([5, None, 9, 9], pa.timestamp("ms", tz="UTC"))
     )
     pq.write_table(table, tmp_path / "a.parquet")
     report = ReadReport()
@@ -249,6 +276,26 @@ def test_parquet_rows_in_our_own_schema_become_json_objects(tmp_path: Path) -> N
         (CLICKS, b"b", 5),
     ]
     assert report.skipped["no topic"].count == 1
+    assert [reason for reason in report.skipped if reason.startswith("unknown topic 'click';")]
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize(
+    "content", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 40, b"\x1b[2J\xff\xfe" * 99, bytes(500)]
+)
+def test_of_a_binary_file_a_few_characters_are_shown(
+    tmp_path: Path, format_name: str, content: bytes
+) -> None:
+    """Escaped, as raw bytes change what a terminal does, and short."""
+    path = tmp_path / "picture"
+    path.write_bytes(content)
+
+    with pytest.raises(InputFileError) as caught:
+        list(read_records([path], format_name))
+    said = str(caught.value).removeprefix(f"{path}: ")
+    assert said.isprintable()
+    assert "\ufffd" not in said
+    assert len(said) < 250
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
