@@ -64,11 +64,13 @@ def _read(path: Path) -> pl.DataFrame:
             frame = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         why = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
-        raise InputFileError(f"{path}: {why}; name a file of `live-segments profiles export`") from error
+        raise InputFileError(
+            f"{path}: {why}; name a Parquet file of `live-segments profiles export`"
+        ) from error
     for name in ("customer_id", "audiences", *_RENAMED):
         if name not in frame.columns:
             raise InputFileError(
-                f"{path}: there is no column {name}; name a file of `live-segments profiles export`"
+                f"{path}: there is no column {name}; name a Parquet file of `live-segments profiles export`"
             )
     frame = frame.rename(_RENAMED)
     columns = catalogue()

@@ -70,7 +70,7 @@ def check(file: Path, as_json: bool) -> int:
 @click.option(
     "--profiles",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A file of `profiles export`.  [default: the deployment's customers]",
+    help="A Parquet file of `profiles export`.  [default: the deployment's customers]",
 )
 @json_option
 def preview(file: Path, profiles: Path | None, as_json: bool) -> None:

@@ -23,25 +23,28 @@ def profiles() -> None:
     example="live-segments profiles export --out profiles.parquet --at 2026-03-14",
 )
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The Parquet file to write."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write: .parquet, or .csv for a spreadsheet.",
 )
 @click.option(
     "--at", type=Moment(), help="Time to look at them.  [default: the newest event of each partition]"
 )
 @json_option
 def export(out: Path, at: int | None, as_json: bool) -> None:
-    """Write every customer's features and memberships to a Parquet file, without touching the workers.
+    """Write every customer's features and memberships to a file, without touching the workers.
 
     The profiles are those of the last commits. Features that change with time (days since …, decayed sums)
     are as of --at, but never from before a customer's last event.
     """
     from streams.clock import SystemClock
-    from streams.export import check_folder, export_profiles
+    from streams.export import check_out, export_profiles
     from streams.reader import Reader
     from streams.settings import load_settings
 
     settings = load_settings()
-    check_folder(out)
+    check_out(out)
     with progress("exporting", "customers", total=settings.partitions) as bar, Reader(settings) as reader:
 
         def done(partitions: int, customers: int) -> None:

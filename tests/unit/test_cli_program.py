@@ -98,6 +98,7 @@ def test_examples_use_options_that_exist(path: tuple[str, ...]) -> None:
         (["replay", "run", "x.csv", "--format", "taobao", "--mode", "files"], "--mode files needs --out"),
         (["replay", "run", "x.csv", "--format", "taobao", "--mode", "report", "--out", "y"], "goes with"),
         (["profiles", "export", "--out", "x", "--at", "noon"], "is not a time"),
+        (["profiles", "export", "--out", "x.xlsx"], "name a file that ends in .parquet or .csv"),
         (["features", "--json", "--markdown"], "exclude each other"),
     ],
 )
