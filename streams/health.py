@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from streams.words import counted
+
 STUCK_AFTER_S = 60.0
 """The bound on waiting without progress; beyond it the watchdog ends the worker."""
 READY_LAG_S = 30.0
@@ -141,7 +143,7 @@ class Health:
             return Verdict(ok=False, reasons=("has not joined the consumer group yet",))
         reasons = []
         if self._standing_by and not self._partitions:
-            reasons.append(f"reads the state of {self._standing_by} partitions to take over")
+            reasons.append(f"reads the state of {counted(self._standing_by, 'partition')} to take over")
         for number, partition in sorted(self._partitions.items()):
             if partition.state != "active":
                 reasons.append(f"partition {number} is {partition.state}, not active")
@@ -187,6 +189,6 @@ class Health:
                 yield f"partition {number} has been {partition.state} for {idle_s:.0f} s without progress"
             elif partition.lag_records:
                 yield (
-                    f"partition {number} has {partition.lag_records} records waiting "
+                    f"partition {number} has {counted(partition.lag_records, 'record')} waiting "
                     f"and committed nothing for {idle_s:.0f} s"
                 )

@@ -21,6 +21,7 @@ from streams.settings import Settings
 from streams.shop.pace import Pace
 from streams.shop.record import ShopRecord
 from streams.topics import topic_name
+from streams.words import counted
 
 CONFIRM_S = 60.0
 """A record that no broker has confirmed by then is given up, and the run with it."""
@@ -131,7 +132,7 @@ class Publisher:
         self.poll(0)
         if left:
             raise BrokerUnreachableError(
-                f"{left:,} records are not confirmed after {timeout_s:g} s; is Kafka up?"
+                f"{counted(left, 'record')} without confirmation after {timeout_s:g} s; is Kafka up?"
             )
         self.published.sent = dict(zip(INPUT_TOPICS, self._counts, strict=True))
         return self.published
@@ -191,7 +192,7 @@ def check_inputs(settings: Settings) -> None:
             raise UsageError(f"topic {name} is missing; run `live-segments topics create`")
         if len(found[name]) != settings.partitions:
             raise InterlockError(
-                f"topic {name} has {len(found[name])} partitions, LIVE_SEGMENTS_PARTITIONS is "
+                f"topic {name} has {counted(len(found[name]), 'partition')}, LIVE_SEGMENTS_PARTITIONS is "
                 f"{settings.partitions}: keys would lie on wrong ones; correct the setting"
             )
 

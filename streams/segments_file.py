@@ -9,6 +9,7 @@ from models.audiences import Definitions, DefinitionsError, Problem, catalogue, 
 from streams.codec.changes import FIXED_PROPERTIES
 from streams.errors import InputFileError
 from streams.settings import Settings
+from streams.words import counted
 
 SHIPPED = "segments.toml"
 
@@ -57,7 +58,7 @@ class BrokenFileError(InputFileError):
         self.lines = [said(path, problem) for problem in problems]
         count = len(problems)
         if told:
-            wrong = f"{path}: {count} {'problem' if count == 1 else 'problems'}, as told above"
+            wrong = f"{path}: {counted(count, 'problem')}, as told above"
         else:
             wrong = self.lines[0] + (f" (and {count - 1} more)" if count > 1 else "")
         link = " Correct" if wrong.endswith("?") else "; correct"

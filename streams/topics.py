@@ -11,6 +11,7 @@ from confluent_kafka.admin import NewTopic
 from streams.admin import REQUEST_TIMEOUT_S, Admin
 from streams.errors import LiveSegmentsError, UsageError
 from streams.settings import Settings
+from streams.words import counted
 
 _HOUR, _DAY = 3_600_000, 86_400_000
 FOREVER = -1
@@ -232,9 +233,10 @@ def check_topics(settings: Settings, timeout_s: float = REQUEST_TIMEOUT_S) -> li
 def _partition_differences(settings: Settings, topic: Topic, name: str, copies: list[int]) -> Iterator[str]:
     declared = topic.partition_count(settings)
     if len(copies) != declared:
-        yield f"{name}: {len(copies)} partitions, declared {declared}"
+        yield f"{name}: {counted(len(copies), 'partition')}, declared {declared}"
     if topic.ours and copies and min(copies) < settings.replication_factor:
-        yield f"{name}: {min(copies)} copies, declared {settings.replication_factor}"
+        found = counted(min(copies), "copy", "copies")
+        yield f"{name}: {found}, declared {settings.replication_factor}"
 
 
 def _config_differences(

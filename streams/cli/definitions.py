@@ -15,6 +15,7 @@ from streams.cli.command import Group
 from streams.cli.options import json_option
 from streams.cli.output import print_json, print_table, say, wrapped
 from streams.errors import ExitCode
+from streams.words import counted
 
 if TYPE_CHECKING:
     from models.audiences import Definition, Definitions, Problem
@@ -57,8 +58,11 @@ def check(file: Path, as_json: bool) -> int:
     else:
         for problem in problems:
             print(said(file, problem))
-        wrong = f"{len(problems)} problem{'s' if problems[1:] else ''}"
-        print(wrong if problems else f"{count} audiences, nothing is wrong")
+        print(
+            counted(len(problems), "problem")
+            if problems
+            else f"{counted(count, 'audience')}, nothing is wrong"
+        )
     return ExitCode.NO if problems else ExitCode.DONE
 
 
@@ -125,8 +129,8 @@ def _warn_of_room(taken: int) -> None:
     if taken >= NEARLY_FULL:
         say(
             f"{taken} of {AUDIENCES} places are taken, and none is ever given to another id, also when its "
-            f"audience is removed: {AUDIENCES - taken} new audiences can still come; to go on after that, "
-            "give a new one the id of one that is removed"
+            f"audience is removed: {counted(AUDIENCES - taken, 'new audience')} can still come; to go on "
+            "after that, give a new one the id of one that is removed"
         )
 
 
@@ -140,7 +144,7 @@ def _print_preview(found: Preview) -> None:
             for i, a in numbered
         ],
     )
-    print(f"{found.changing:,} of {found.customers:,} customers would change.")
+    print(f"{found.changing:,} of {counted(found.customers, 'customer')} would change.")
     if len(found.overlap) > 1:
         print("\nOf the customers of each audience (row), % that are in the others too:\n")
         for line in overlap_lines(found):
@@ -185,7 +189,7 @@ def activate(file: Path, as_json: bool) -> None:
     else:
         made, changes = done
         _warn_of_room(len(made.slots) + len(made.retired))
-        print(f"version {made.version} is in force: {len(made.audiences)} audiences")
+        print(f"version {made.version} is in force: {counted(len(made.audiences), 'audience')}")
         for line in difference_lines(changes):
             print(line)
         say(f"customers change at the next sweep, within {settings.sweep_interval_s} s")
@@ -220,7 +224,7 @@ def show(as_json: bool) -> int:
 
 
 def _print_definitions(found: Definitions) -> None:
-    print(f"version {found.version}: {len(found.audiences)} audiences")
+    print(f"version {found.version}: {counted(len(found.audiences), 'audience')}")
     for definition in found.audiences:
         print(f"\n{definition.name} ({definition.id})")
         for line in definition_lines(definition):

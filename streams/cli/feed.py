@@ -15,6 +15,7 @@ from streams.cli.command import Command
 from streams.cli.options import Moment, Positive, file_arguments, json_option
 from streams.cli.output import print_json, print_pairs, progress, say
 from streams.errors import UsageError
+from streams.words import counted
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -153,7 +154,7 @@ def _send(
     try:
         published = publish(records, publisher, pace)
     except KeyboardInterrupt:
-        say(f"stopped; {publisher.published.total:,} records sent")
+        say(f"stopped; {counted(publisher.published.total, 'record')} sent")
         raise
     rate = published.total / max(published.seconds, 1e-9)
     if as_json:
@@ -162,7 +163,7 @@ def _send(
         print_json(answer | (read.as_dict() if read is not None else {}))
     else:
         print_pairs({f"sent to {topic}": count for topic, count in published.sent.items() if count})
-        print(f"{published.total:,} records in {published.seconds:.1f} s: {rate:,.0f} records/s")
+        print(f"{counted(published.total, 'record')} in {published.seconds:.1f} s: {rate:,.0f} records/s")
         for line in read.lines() if read is not None else ():
             print(line)
     if read is not None:

@@ -11,6 +11,7 @@ import click
 from streams.cli.command import Group
 from streams.cli.options import Moment, json_option
 from streams.cli.output import print_json, progress
+from streams.words import counted
 
 
 @click.group(cls=Group, example="live-segments profiles export --out profiles.parquet")
@@ -55,4 +56,4 @@ def export(out: Path, at: int | None, as_json: bool) -> None:
     if as_json:
         print_json({"customers": count, "file": str(out)})
     else:
-        print(f"{count:,} customers written to {out}")
+        print(f"{counted(count, 'customer')} written to {out}")

@@ -19,6 +19,7 @@ from streams.cli.command import Group
 from streams.cli.options import Duration, file_arguments, json_option
 from streams.cli.output import print_pairs, print_table, progress, say
 from streams.errors import InputFileError, UsageError
+from streams.words import counted
 
 if TYPE_CHECKING:
     from streams.engine import Engine
@@ -162,13 +163,13 @@ def _say_outcome(report: Report, ticks: int, seconds: float) -> None:
     """
     total = sum(report.records.values())
     if total and not report.counted:
-        raise InputFileError(f"none of the {total:,} records could be used; the reasons stand above")
+        raise InputFileError(f"none of {counted(total, 'record')} could be used; the reasons stand above")
     if total and not ticks:
         say(
             "nobody is in a segment or audience yet: these begin at the first look at all customers, and no "
             "multiple of --sweep-interval lies between these events; a shorter one, such as 5m, may help"
         )
-    say(f"{total:,} events in {seconds:.1f} s: {total / max(seconds, 1e-9):,.0f} events/s")
+    say(f"{counted(total, 'event')} in {seconds:.1f} s: {total / max(seconds, 1e-9):,.0f} events/s")
 
 
 def _say_reasons(counts: Counter[str]) -> None:

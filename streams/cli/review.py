@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streams.cli.output import print_table, wrapped
+from streams.words import counted
 
 if TYPE_CHECKING:
     from models.clusterer import Advice
@@ -70,8 +71,9 @@ def _figures(segment: Segment) -> Iterator[str]:
     review = segment.review
     if review is None:
         return
-    orders = f"{review.orders:,} {'order' if review.orders == 1 else 'orders'}"
-    money = f"revenue {review.revenue:,.0f} ({_share(review.revenue_share)}), {orders}"
+    money = (
+        f"revenue {review.revenue:,.0f} ({_share(review.revenue_share)}), {counted(review.orders, 'order')}"
+    )
     each = "" if review.average_order is None else f" of {review.average_order:,.2f}"
     yield f"{money}{each}, {_share(review.coupon_share)} with a coupon"
     visits = f"orders per visit {_share(review.conversion)}, bounces {_share(review.bounce_share)}"

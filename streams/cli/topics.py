@@ -10,6 +10,7 @@ from streams.cli.command import Group
 from streams.cli.options import json_option
 from streams.cli.output import print_json
 from streams.errors import ExitCode
+from streams.words import counted
 
 
 @click.group(cls=Group, example="KAFKA_BOOTSTRAP=localhost:9092 live-segments topics create")
@@ -36,7 +37,7 @@ def create(as_json: bool) -> int:
     else:
         for name in created:
             print(f"created {name}")
-        print(f"{len(created)} topics created, {len(TOPICS) - len(created)} were there")
+        print(f"{counted(len(created), 'topic')} created, {len(TOPICS) - len(created)} there before")
         for line in differences:
             print(line)
     return ExitCode.NO if differences else ExitCode.DONE
@@ -56,6 +57,8 @@ def check(as_json: bool) -> int:
         for line in differences:
             print(line)
         print(
-            f"{len(differences)} differences" if differences else f"all {len(TOPICS)} topics are as declared"
+            counted(len(differences), "difference")
+            if differences
+            else f"all {len(TOPICS)} topics are as declared"
         )
     return ExitCode.NO if differences else ExitCode.DONE

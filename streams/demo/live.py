@@ -7,6 +7,7 @@ from typing import Self
 
 from streams.demo.summary import Summary
 from streams.records import PURCHASES
+from streams.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Live:
         minutes, seconds = divmod(int(now_s - self.began_s), 60)
         events, orders = sum(summary.events) - self.events, summary.events[PURCHASES] - self.orders
         return (
-            f"live for {minutes}:{seconds:02d} · {events:,} events, {orders:,} of them orders, "
-            f"{waiting:,} waiting · {sum(summary.changes.values()) - self.changes:,} changes"
+            f"live for {minutes}:{seconds:02d} · {counted(events, 'event')}, "
+            f"{orders:,} of them {'an order' if orders == 1 else 'orders'}, "
+            f"{waiting:,} waiting · {counted(sum(summary.changes.values()) - self.changes, 'change')}"
         )

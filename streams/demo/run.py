@@ -26,6 +26,7 @@ from streams.reader import Reader
 from streams.settings import SETTINGS, Settings
 from streams.shop.online_retail import CURRENCY
 from streams.topics import create_topics
+from streams.words import counted
 
 NO_PROGRESS_S = 90.0
 """A worker that commits nothing for so long, with events left, ends the demo."""
@@ -137,7 +138,7 @@ class Demo:
             took = f"{DAYS} days of it pass in {HISTORY_EVENTS / HISTORY_RATE:.0f} s or so"
             end = f"{took}, then it is live. Ctrl-C ends it."
         else:
-            end = f"It ends after {self._plan.events:,} events."
+            end = f"It ends after {counted(self._plan.events, 'event')}."
         self._screen.introduce(customers, what, page, self._elsewhere(settings), end)
         if broker.limits:
             self._screen.say(broker.limits)
@@ -174,7 +175,8 @@ class Demo:
                         fewest, moved = left, now
                     if now - moved > NO_PROGRESS_S:
                         raise LiveSegmentsError(
-                            f"the worker commits nothing: {left:,} events have waited for {NO_PROGRESS_S:g} s"
+                            f"the worker commits nothing for {NO_PROGRESS_S:g} s, "
+                            f"with {counted(left, 'event')} waiting"
                         )
                 elif row is None and (self.summary.memberships or now - moved > SEGMENTS_S):
                     quiet += 1
@@ -211,8 +213,8 @@ class Demo:
             return
         day = f"{day_of(feed.shop_ms)} · " if feed.shop_ms else ""
         self._screen.progress(
-            f"{day}{sent:,} events sent, {self._processed:,} processed · "
-            f"{sum(summary.changes.values()):,} changes"
+            f"{day}{counted(sent, 'event')} sent, {self._processed:,} processed · "
+            f"{counted(sum(summary.changes.values()), 'change')}"
         )
 
     def _elapsed(self) -> float:

@@ -23,6 +23,7 @@ from streams.demo.summary import Summary
 from streams.records import INPUT_TOPICS
 from streams.shop.customers import KINDS
 from streams.sizes import Segment
+from streams.words import counted
 
 LINES_PER_S = 5.0
 """Changes shown a second, at most: more cannot be read. All are counted."""
@@ -68,7 +69,9 @@ class Screen:
         """Say what there is to see, and how to ask from elsewhere, by variables of the environment."""
         if self._quiet:
             return
-        self._console.print(f"[bold]A shop with {customers:,} customers[/bold], a worker, {escape(broker)}.")
+        self._console.print(
+            f"[bold]A shop with {counted(customers, 'customer')}[/bold], a worker, {escape(broker)}."
+        )
         self._console.print(
             "Orders are real (an extract of Online Retail, UCI, CC BY 4.0); the clicks and views around them "
             "are generated. Customers are of these kinds, which the worker is not told:"
@@ -121,7 +124,8 @@ class Screen:
             return
         shown = f" ({self._hidden:,} were not shown: too many to read)" if self._hidden else ""
         self._console.print(
-            f"\n[bold]The {days} days are over[/bold]: {sum(summary.changes.values()):,} changes{shown}."
+            f"\n[bold]The {days} days are over[/bold]: "
+            f"{counted(sum(summary.changes.values()), 'change')}{shown}."
         )
         behaviour = [row for row in summary.segments() if row.segment_set == "behaviour"]
         self._table("Behaviour segments: a customer is in one", behaviour)
@@ -145,10 +149,11 @@ class Screen:
         changes, first_s = found["changes"], summary.first_change_s
         first = f"; the first change came after {first_s:.1f} s" if first_s is not None else ""
         self._console.print(
-            f"{sum(summary.events):,} events of {summary.customers:,} customers ({events}) "
+            f"{counted(sum(summary.events), 'event')} of {counted(summary.customers, 'customer')} ({events}) "
             f"in {summary.seconds:.1f} s: {found['events_per_second']:,.0f} a second.\n"
-            f"Segments entered {changes['entered']:,} times, left {changes['left']:,} times; "
-            f"{summary.dead_letters:,} dead letters; broker: {summary.broker}{first}."
+            f"Segments entered {counted(changes['entered'], 'time')}, "
+            f"left {counted(changes['left'], 'time')}; "
+            f"{counted(summary.dead_letters, 'dead letter')}; broker: {summary.broker}{first}."
         )
 
     def _table(self, title: str, segments: Sequence[Segment]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from streams.errors import InputFileError
+from streams.words import counted
 
 FIRST_PLACES = 5
 """Places kept for each reason in a report; later rows are only counted."""
@@ -100,7 +101,8 @@ class ReadReport:
 
     def lines(self) -> list[str]:
         """Return the report as lines of text: the totals, then the reasons, the commonest first."""
-        told = [f"{self.rows:,} rows read, {self.records:,} records made, {self.skipped_rows:,} rows skipped"]
+        made = f"{counted(self.rows, 'row')} read, {counted(self.records, 'record')} made"
+        told = [f"{made}, {counted(self.skipped_rows, 'row')} skipped"]
         for reason, entry in sorted(self.skipped.items(), key=lambda item: (-item[1].count, item[0])):
             told.append(f"  {reason}: {entry}")
         if self.broken.count:

@@ -117,7 +117,7 @@ def test_a_broken_file_is_refused_before_anything_is_asked_of_a_broker(
     assert f"{broken}:4: audience a, enter: unknown column" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("count", "left"), [(27, None), (28, 4), (32, 0)])
+@pytest.mark.parametrize(("count", "left"), [(1, None), (27, None), (28, 4), (31, 1), (32, 0)])
 def test_who_uses_most_of_the_places_is_told_how_many_are_left(
     count: int, left: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,9 +128,10 @@ def test_who_uses_most_of_the_places_is_told_how_many_are_left(
 
     assert main(["definitions", "check", str(file)]) == 0
     captured = capsys.readouterr()
-    assert captured.out == f"{count} audiences, nothing is wrong\n"
+    assert captured.out == f"{count} {'audience' if count == 1 else 'audiences'}, nothing is wrong\n"
     assert (f"{count} of 32 places are taken" in captured.err) == (left is not None)
-    assert left is None or f": {left} new audiences can still come" in captured.err
+    can_come = f": {left} new {'audience' if left == 1 else 'audiences'} can still come"
+    assert left is None or can_come in captured.err
 
 
 @pytest.mark.parametrize("content", ["", "# nothing yet\n"])

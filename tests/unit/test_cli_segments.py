@@ -177,7 +177,7 @@ def test_definitions_are_shown_whole(deployment: Deployment, capsys: pytest.Capt
 
     out = printed(capsys, "definitions", "show")
     assert out.startswith(
-        "version 1: 1 audiences\n\nLong (long)\n  Much to say.\n  enter  orders_total = 1 OR"
+        "version 1: 1 audience\n\nLong (long)\n  Much to say.\n  enter  orders_total = 1 OR"
     )
     assert made.audiences[0].enter in " ".join(out.split())
     assert out.endswith("\n  leave  when enter no longer holds\n  min_stay 2d\n")

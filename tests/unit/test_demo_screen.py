@@ -41,6 +41,19 @@ def test_a_demo_that_found_no_segment_has_no_empty_list(capsys: pytest.CaptureFi
     assert "a customer is in" not in capsys.readouterr().out
 
 
+def test_one_of_a_kind_is_said_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """In the summary and in what has happened since the shop went live."""
+    summary = Summary(broker="embedded", events=[0, 1, 0, 0], customers=1, dead_letters=1, seconds=1.0)
+    summary.changes.update(entered=1)
+    Screen(quiet=False).summarise(summary)
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 event of 1 customer (1 product-views) in 1.0 s" in said
+    assert "Segments entered 1 time, left 0 times; 1 dead letter;" in said
+    told = Live(0.0, 0, 0, 0).told(summary, 1, 5.0)
+    assert told == "live for 0:05 · 1 event, 0 of them orders, 1 waiting · 1 change"
+
+
 def test_a_demo_that_goes_live_shows_the_segments_and_counts_anew(capsys: pytest.CaptureFixture[str]) -> None:
     """The line of progress is of what has happened since, not of what could not be shown before."""
     screen = Screen(quiet=False)
