@@ -139,7 +139,7 @@ def sentence(beginning: str, words: Sequence[str]) -> str:
     """Return one sentence, from its `opening` and the conditions that decided, the most telling first.
 
     Example:
-        `Entered Lapsed as time passed: days since last order 60.1 > 60, money (365 days) 812.50 >= 500.`
+        `Entered Lapsed as time passed: days since last order 60.1 (above 60), orders 3 (at least 2).`
     """
     phrases = list(dict.fromkeys(words))[:MAX_GROUNDS]
     return f"{beginning}: {', '.join(phrases)}." if phrases else f"{beginning}."

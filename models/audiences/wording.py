@@ -10,6 +10,7 @@ from models.audiences.answers import Table
 from models.audiences.columns import Column, Kind
 from models.audiences.expressions import (
     Compare,
+    FirstNumber,
     Flag,
     IsNull,
     Logical,
@@ -20,32 +21,31 @@ from models.audiences.expressions import (
     columns_of,
     members_of,
 )
+from models.audiences.figures import (
+    FINEST,
+    MAX_DECIMALS,
+    apart,
+    calculated,
+    decimals_of,
+    number,
+    shown,
+    worded,
+)
+from models.audiences.formulas import Formula, plain
 from models.audiences.single import Value
 
 Say: TypeAlias = Callable[[Table, Sequence[int], bool | None], Sequence[str]]
 """Returns a condition in words for customers at some places of a table; it holds for all of them, or none."""
 
-MAX_TEXT_CHARS = 40
-"""Characters shown of a text."""
-MAX_DECIMALS = 6
-"""Decimals shown at most where a figure and its limit would look the same otherwise."""
-FINEST = 9
-"""The same of figures whose limits a condition compares them with: so fine is a millisecond in days."""
 REMEMBERED = 512
 """Figures of a condition that are kept in words: counts come again and again."""
-
-_DECIMALS = {"money": 2, "share": 1, "days": 1, "minutes": 1, "years": 0}
-_OPPOSITE = {"=": "<>", "<>": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
 def sayer(node: Logical) -> Say:  # noqa: PLR0911 - a case for each kind of condition
     """Return a function that puts a condition without parts into words."""
     match node:
-        case Compare(op, Column() as column, Number(limit)):
-            return _of_column(column, _Comparison(column, op, limit))
-        case Compare(op, Number(limit), Column() as column):
-            turned = op.translate(str.maketrans("<>", "><")) if op != "<>" else op
-            return _of_column(column, _Comparison(column, turned, limit))
+        case Compare():
+            return _compared(node)
         case Flag(column):
             return _of_column(column, lambda value, _: f"{column.label}: {shown(value, column.unit)}")
         case Member(audience, name):
@@ -61,6 +61,18 @@ def sayer(node: Logical) -> Say:  # noqa: PLR0911 - a case for each kind of cond
             return _of_parts(node)
 
 
+def _compared(node: Compare) -> Say:
+    made = plain(node)
+    match made:
+        case Compare(op, Column() as column, Number(limit)):
+            own = {node.left, node.right} == {made.left, made.right}
+            return _of_column(column, _Comparison(column, op, limit, derived=not own))
+        case Compare(op, FirstNumber((Column() as column, Number(instead))), Number(limit)):
+            return _of_column(column, _Comparison(column, op, limit, instead=instead))
+        case _:
+            return _of_formula(made)
+
+
 def _of_column(column: Column, words: Callable[[Value, bool | None], str]) -> Say:
     """Return a sayer that reads one column, and remembers what it said of a value."""
     name, remembered = column.name, lru_cache(REMEMBERED, typed=True)(words)
@@ -72,59 +84,67 @@ def _of_column(column: Column, words: Callable[[Value, bool | None], str]) -> Sa
     return say
 
 
-def shown(value: Value, unit: str) -> str:
-    """Return a value as people write it, `unknown` for NULL."""
-    if value is None:
-        return "unknown"
-    if isinstance(value, str):
-        return value if len(value) <= MAX_TEXT_CHARS else value[: MAX_TEXT_CHARS - 1] + "…"
-    if unit == "flag" or isinstance(value, bool):
-        return "yes" if value else "no"
-    return _number(value, unit, _DECIMALS.get(unit, 2))
-
-
 class _Comparison:
-    """A column against a limit, with as many decimals as it takes to tell a figure from it."""
+    """A column against a limit, with as many decimals as it takes to tell a figure from it.
 
-    def __init__(self, column: Column, op: str, limit: float) -> None:
+    Args:
+        column: whose values they are.
+        op: how they are compared.
+        limit: what with.
+        derived: the limit is not as in the condition.
+        instead: what counts where the value is unknown; None: nothing does.
+    """
+
+    def __init__(
+        self, column: Column, op: str, limit: float, *, derived: bool = False, instead: float | None = None
+    ) -> None:
         self._label, self._unit, self._limit = column.label, column.unit, limit
-        self._first = first = _DECIMALS.get(column.unit, 2)
-        self._rounded = [_number(limit, column.unit, decimals) for decimals in range(first, FINEST + 1)]
-        exact = _number(limit, column.unit, max(first, MAX_DECIMALS))
-        self._words = {True: f"{op} {exact}", False: f"{_OPPOSITE[op]} {exact}"}
+        first = decimals_of(column.unit)
+        self._rounded = [number(limit, column.unit, decimals) for decimals in range(first, FINEST + 1)]
+        self._first = first
+        self._exact = None if derived else number(limit, column.unit, max(first, MAX_DECIMALS))
+        self._words = {holds: worded(op, holds=holds) for holds in (True, False)}
+        self._unknown = f"{column.label} unknown"
+        if instead is not None:
+            self._unknown += f" (counted as {shown(instead, column.unit)})"
 
     def __call__(self, value: Value, holds: bool | None) -> str:
         """Return it in words."""
         if value is None or isinstance(value, str):
-            return f"{self._label} unknown"
-        return f"{self._label} {self._figure(float(value))} {self._words[bool(holds)]}"
+            return self._unknown
+        figure, decimals = self._figure(float(value))
+        word = self._words[bool(holds)]
+        if not word:
+            return f"{self._label} {figure}"
+        limit = self._exact or calculated(self._limit, self._unit, decimals)
+        return f"{self._label} {figure} ({word}{limit})"
 
-    def _figure(self, value: float) -> str:
+    def _figure(self, value: float) -> tuple[str, int]:
+        text, decimals = "", self._first
         for decimals, limit in enumerate(self._rounded, self._first):
-            text = _number(value, self._unit, decimals)
+            text = number(value, self._unit, decimals)
             if text != limit or value == self._limit:
                 break
-        return text
-
-
-def _number(value: float, unit: str, decimals: int) -> str:
-    scaled = value * 100 if unit == "share" else value
-    text = f"{scaled:,.{decimals}f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    if unit == "money" and "." in text:
-        text += "0" * (3 - len(text[text.index(".") :]))
-    text = "0" if text == "-0" else text
-    return f"{text} %" if unit == "share" else text
+        return text, decimals
 
 
 def _among(column: Column, texts: Sequence[str], value: Value, holds: bool | None) -> str:
     now = f"{column.label} {shown(value, column.unit)}"
-    return now if holds or value is None else f"{now}, not {' or '.join(texts)}"
+    return now if holds or value is None else f"{now} (not {' or '.join(texts)})"
+
+
+def _of_formula(node: Compare) -> Say:
+    """Return a sayer of a comparison that calculates; where a side is unknown, of its columns."""
+    formula, unknown = Formula(node), _of_parts(node)
+
+    def say(table: Table, at: Sequence[int], holds: bool | None) -> Sequence[str]:
+        return [formula.say(table, i, holds=bool(holds)) or unknown(table, [i], holds)[0] for i in at]
+
+    return say
 
 
 def _of_parts(node: Logical) -> Say:
-    """Return a sayer of a condition that calculates: what it calculates with, as SQL is not for everybody."""
+    """Return a sayer of a condition by what it is made of, as SQL is not for everybody."""
     says = [_of_plain(column) for column in dict.fromkeys(columns_of(node))]
     says += [sayer(member) for member in members_of(node)]
 
@@ -143,8 +163,4 @@ def _plain(column: Column, value: Value) -> str:
     """Return a column and its value, with as many decimals as it takes to tell it from 0."""
     if column.kind is not Kind.NUMBER or not isinstance(value, int | float):
         return f"{column.label}{':' if column.kind is Kind.BOOLEAN else ''} {shown(value, column.unit)}"
-    for decimals in range(_DECIMALS.get(column.unit, 2), MAX_DECIMALS + 1):
-        text = _number(value, column.unit, decimals)
-        if text != _number(0, column.unit, decimals):
-            break
-    return f"{column.label} {text}"
+    return f"{column.label} {apart(value, 0.0, column.unit, MAX_DECIMALS)[0]}"

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import streams
 from models.audiences import (
     Definition,
     Definitions,
     Grounds,
+    Kind,
     Row,
     Rule,
     Rules,
     Teller,
+    Value,
     catalogue,
     explain,
     opening,
+    parse,
     sentence,
+    successor,
 )
 
 LAPSED = Definition(
@@ -67,7 +75,7 @@ def test_who_enters_fulfils_all_of_the_rule_and_what_turned_comes_first() -> Non
 
     assert said("lapsed", row, before, entered=True, cause="time") == (
         "Entered Lapsed big spenders as time passed: "
-        "days since last order 60.1 > 60, money (365 days) 812.50 >= 500."
+        "days since last order 60.1 (above 60), money (365 days) 812.50 (at least 500)."
     )
 
 
@@ -75,7 +83,7 @@ def test_who_leaves_is_told_the_side_that_holds_only() -> None:
     row = {"money_365d": 812.5, "days_since_order": 0.0}
 
     assert said("lapsed", row, None, entered=False) == (
-        "Left Lapsed big spenders: days since last order 0 <= 60."
+        "Left Lapsed big spenders: days since last order 0 (at most 60)."
     )
 
 
@@ -83,7 +91,7 @@ def test_who_leaves_is_told_the_side_that_holds_only() -> None:
     ("row", "figures"),
     [
         ({"country": "DE", "cart_open": True, "is_lapsed": True}, "open cart: yes"),
-        ({"country": "FR", "cart_open": False, "is_lapsed": True}, "country FR, not DE or AT"),
+        ({"country": "FR", "cart_open": False, "is_lapsed": True}, "country FR (not DE or AT)"),
         ({"country": None, "cart_open": False, "is_lapsed": True}, "country unknown"),
         ({"country": "AT", "cart_open": False, "is_lapsed": False}, "not in lapsed"),
     ],
@@ -95,28 +103,28 @@ def test_who_no_longer_fulfils_a_rule_without_leave_is_told_what_is_missing(row:
 def test_a_figure_close_to_its_limit_is_shown_with_the_decimals_that_tell_them_apart() -> None:
     row = {"money_365d": 500.0, "days_since_order": 60.0004}
 
-    assert "days since last order 60.0004 > 60" in said("lapsed", row, None, entered=True)
-    assert said("lapsed", row | {"money_365d": 399.996}, None, entered=False).endswith("399.996 < 400.")
+    assert "days since last order 60.0004 (above 60)" in said("lapsed", row, None, entered=True)
+    assert said("lapsed", row | {"money_365d": 399.996}, None, entered=False).endswith("399.996 (below 400).")
 
 
 def test_shares_show_as_per_cent_and_unknown_as_such() -> None:
     assert said("deal", {"coupon_share": 0.625, "nps": 3.0}, None, entered=True) == (
-        "Entered Deal seekers: coupon share 62.5 % >= 50 %."
+        "Entered Deal seekers: coupon share 62.5 % (at least 50 %)."
     )
     assert said("deal", {"coupon_share": None, "nps": None}, None, entered=True) == (
         "Entered Deal seekers: survey score (NPS) unknown."
     )
 
 
-def test_a_condition_that_calculates_is_told_by_what_it_calculates_with_not_as_sql() -> None:
+def test_a_condition_that_calculates_is_told_in_words_with_the_figures_that_are_compared() -> None:
+    """A factor goes over to the limit; which of two columns is larger could not be seen from their names."""
     row = {"days_since_seen": 0.1304, "days_since_order": 70.0, "order_gap_days": 30.0}
     assert said("late", row, None, entered=True) == (
-        "Entered Late: days since last event 0.1, days since last order 70, days between orders 30."
+        "Entered Late: days since last event 0.13 (above 0.125), "
+        "days since last order 70 (above 2 \u00d7 days between orders: 60)."
     )
-    assert "days since last event 0.04." in said(
-        "late", row | {"days_since_seen": 0.0417}, None, entered=True
-    )
-    assert "days since last event 0." in said("late", row | {"days_since_seen": 0.0}, None, entered=True)
+    unknown = said("late", row | {"order_gap_days": None}, None, entered=True)
+    assert unknown == "Entered Late: days since last order 70, days between orders unknown."
 
     left: Row = {"cart_open": True, "is_all": True, "nps": None}
     assert (
@@ -199,3 +207,79 @@ def test_the_first_definitions_have_not_changed() -> None:
     first = opening("All", entered=True, cause="definition", first_time=True)
     assert sentence(first, ()) == "Entered All when the audiences came into force."
     assert opening("All", entered=True, cause="event", first_time=True) == "Entered All"
+
+
+@pytest.mark.parametrize(
+    ("condition", "row", "words"),
+    [
+        ("orders_total <> 0", {"orders_total": 1}, "orders 1 (not 0)"),
+        ("NOT orders_total = 0", {"orders_total": 1}, "orders 1 (not 0)"),
+        ("orders_total = 1", {"orders_total": 1}, "orders 1"),
+        ("orders_total <= 3", {"orders_total": 1}, "orders 1 (at most 3)"),
+        ("3 > orders_total", {"orders_total": 1}, "orders 1 (below 3)"),
+        ("days_since_seen * 24 > 1", {"days_since_seen": 2.0}, "days since last event 2 (above 0.042)"),
+        (
+            "days_since_seen * 24 > 1",
+            {"days_since_seen": 0.0417},
+            "days since last event 0.0417 (above 0.04167)",
+        ),
+        ("-1 > days_since_seen * -24", {"days_since_seen": 0.5}, "days since last event 0.5 (above 0.042)"),
+        ("coupon_share * 100 >= 50", {"coupon_share": 0.625}, "coupon share 62.5 % (at least 50 %)"),
+        ("COALESCE(nps, 10) > 6", {"nps": None}, "survey score (NPS) unknown (counted as 10)"),
+        ("COALESCE(nps, 10) > 6", {"nps": 7.0}, "survey score (NPS) 7 (above 6)"),
+        (
+            "money_30d > average_order",
+            {"money_30d": 120.0, "average_order": 79.5},
+            "money (30 days) 120 (above average order: 79.50)",
+        ),
+        (
+            "views_total / NULLIF(orders_total, 0) >= 2.5",
+            {"views_total": 10, "orders_total": 4},
+            "product views ÷ orders 2.5 (at least 2.5)",
+        ),
+        (
+            "ABS(orders_30d - 2 * orders_90d) > 1",
+            {"orders_30d": 3, "orders_90d": 3},
+            "size of (orders (30 days) - (2 \u00d7 orders (90 days))) 3 (above 1)",
+        ),
+        (
+            "orders_30d = orders_90d",
+            {"orders_30d": 2, "orders_90d": 2},
+            "orders (30 days) 2 (equal to orders (90 days): 2)",
+        ),
+        (
+            "coupon_share > 2 * discount_share",
+            {"coupon_share": 0.5, "discount_share": 0.1},
+            "coupon share 50 % (above 2 \u00d7 discount share: 20 %)",
+        ),
+    ],
+)
+def test_comparisons_are_told_in_words(condition: str, row: Row, words: str) -> None:
+    """Nobody who reads a change record has to know SQL."""
+    one = Definition("one", "One", condition)
+    definitions = Definitions((one,), {"one": 0}, version=1)
+
+    grounds = told(Rules(definitions, catalogue()).rules["one"].on_entering, row, None)
+    assert grounds.words == [[words]]
+
+
+def test_no_sentence_of_the_shipped_audiences_has_a_sign_of_sql() -> None:
+    """Whatever decided, of who enters and of who leaves."""
+    shipped = parse(
+        (Path(streams.__file__).parent / "segments.toml").read_text(encoding="utf-8"), catalogue()
+    )
+    made = successor(None, shipped)
+    assert made is not None
+    columns = catalogue()
+    said_of = 0
+    for rule in Rules(made, columns).rules.values():
+        for teller in (rule.on_entering, rule.on_leaving):
+            for value in (None, 0.0, 1.0, 1000.0):
+                row: dict[str, Value] = dict.fromkeys(teller.columns, value)
+                row |= {
+                    name: "champions" for name in row if name in columns and columns[name].kind is Kind.TEXT
+                }
+                for (words,) in told(teller, row, None).words:
+                    assert not re.search(r"[<>=*_]|COALESCE", words)
+                    said_of += 1
+    assert said_of > 100

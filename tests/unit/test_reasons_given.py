@@ -173,7 +173,7 @@ def test_a_figure_that_is_beyond_its_limit_by_a_millisecond_is_told_as_beyond_it
         driver.feed([record(VIEWS, "bob", f"b{hour}", start_ms + hour * HOUR_MS)])
 
     ((sentence, values),) = [one for one in reasons_of(driver, "quiet") if "as time passed" in one[0]]
-    assert sentence == "Entered Quiet as time passed: days since last event 3.00000001 > 3."
+    assert sentence == "Entered Quiet as time passed: days since last event 3.00000001 (above 3)."
     assert values["days_since_seen"][0] == 3.0
 
 
