@@ -36,12 +36,11 @@ class Names:
 
     def code(self, space: str, name: str) -> int:
         """Return the code of a name, a new one when it is new."""
-        codes = self._codes[space]
-        code = codes.get(name)
+        code = self.find(space, name)
         if code is None:
-            if len(codes) >= MAX_NAMES:
+            if len(self._codes[space]) >= MAX_NAMES:
                 return OTHER
-            code = len(codes) + 1
+            code = len(self._codes[space]) + 1
             self.put(space, code, name)
             self.fresh.append((space, code, name))
         return code
@@ -73,8 +72,9 @@ class Names:
         return known
 
     def find(self, space: str, name: str) -> int | None:
-        """Return the code of a name, None when it has none."""
-        return self._codes[space].get(name)
+        """Return the code of a name, None when it has none; the further names are found by OTHER_NAME."""
+        code = self._codes[space].get(name)
+        return OTHER if code is None and name == OTHER_NAME and space not in FIXED else code
 
     def put(self, space: str, code: int, name: str) -> None:
         """Take over a name and its code from the changelog."""

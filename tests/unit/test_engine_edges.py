@@ -128,6 +128,25 @@ def test_codes_follow_the_order_of_events() -> None:
     assert whole.rows() == single.rows()
 
 
+def test_names_beyond_those_that_are_kept_are_found_as_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As records and exports show them; so is what a shop itself calls so. No condition found those."""
+    monkeypatch.setattr("models.names.MAX_NAMES", 2)
+    text = '[[audience]]\nid = "other"\nname = "Other"\nenter = "country = \'(other)\'"\n'
+    driver = Driver([trained_model(), definitions(text)])
+    driver.feed([record(CLICKS, "ann", 1, START_MS)])
+    driver.feed(  # the first event after a tick brings the audiences in force
+        [
+            record(CLICKS, "ann", i, START_MS + 2 * HOUR_MS + i, country=country)
+            for i, country in enumerate(("(other)", "DE", "FR", "ES", "DE"), start=2)
+        ]
+    )
+    driver.commit()
+
+    told = [orjson.loads(value or b"")["properties"] for _, value in driver.changes()]
+    changes = [one["change"] for one in told if one["audience_key"] == "other"]
+    assert changes == ["entered", "left", "entered", "left"]
+
+
 def test_what_attributes_change_is_as_of_when_they_were_told() -> None:
     """Not as of the last tick, nor of an older event that comes after them."""
     text = "\n".join(
