@@ -20,6 +20,7 @@ from streams.codec.hashing import partition_for
 from streams.codec.profile_rows import COLD_PREFIX, HOT_PREFIX, META_KEY, NAME_PREFIX
 from streams.deciding.columns import value_of
 from streams.deciding.judge import Rows, eligible
+from streams.deciding.plain import plain
 from streams.deciding.records import scalar
 from streams.engine import Engine
 from streams.outbox import CHANGELOG
@@ -155,7 +156,7 @@ def _audiences(
     own = int(r["behaviour"][0])
     names = {} if model is None else {info.number: info.name for info in model.segments}
     row: dict[str, Value] = {
-        name: scalar(BY_NAME[name], float(BY_NAME[name].value(view)[0]), part.names)
+        name: plain(BY_NAME[name], BY_NAME[name].value(view), [part.names], exact=True)[0]
         for name in part.rules.columns
         if name in BY_NAME
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from models.audiences.answers import names_of
 from models.audiences.expressions import Logical, sql
+from models.audiences.figures import FINEST
 from models.audiences.grounds import parts_of
 from models.audiences.rules import Rule
 from models.audiences.single import Row, Value, known, truth
@@ -20,7 +21,8 @@ class Condition:
         holds: None for unknown.
         joined: how `parts` make it up: `all`, `any`, `not`, `first` (the first that is known); empty without.
         parts: the conditions that it is made of.
-        values: (column, value) of each column of a condition that has no parts.
+        values: (column, value) of each column of a condition that has no parts; figures are rounded so little
+            that none looks as if it were on the other side of its limit.
     """
 
     text: str
@@ -59,8 +61,12 @@ def condition(node: Logical, row: Row) -> Condition:
     if joined:
         parts = tuple(condition(operand, row) for operand in operands)
         return Condition(sql(node), truth(node, row), joined, parts)
-    values = tuple((name, known(row[name])) for name in names_of(node))
+    values = tuple((name, _rounded(known(row[name]))) for name in names_of(node))
     return Condition(sql(node), truth(node, row), values=values)
+
+
+def _rounded(value: Value) -> Value:
+    return round(value, FINEST) if isinstance(value, float) else value
 
 
 def explain(rule: Rule, row: Row, *, member: bool, since_s: int, now_s: int) -> Explanation:

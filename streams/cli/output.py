@@ -65,10 +65,10 @@ def wrapped(text: str, indent: int = 2, hang: int = 2) -> str:
 
 
 def print_pairs(pairs: Mapping[str, object]) -> None:
-    """Print names and values, one a line."""
+    """Print names and values, one a line or as many as a long value takes."""
     width = max(map(len, pairs), default=0)
     for name, value in pairs.items():
-        print(f"{name:<{width}}  {shown(value)}")
+        print(wrapped(f"{name:<{width}}  {shown(value)}", indent=0, hang=width + 2))
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -4,22 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC
+from typing import TYPE_CHECKING
 
 import click
 
 from streams.cli.command import Command
 from streams.cli.options import json_option
-from streams.cli.output import print_json, print_pairs, print_table, say, shown, wrapped
+from streams.cli.output import print_json, say
 from streams.errors import LiveSegmentsError
 
 if TYPE_CHECKING:
-    from models.audiences import Condition
-    from models.audiences import Explanation as Standing
     from streams.codec.output_records import ChangeProperties, ChangeRecord
-    from streams.explanation import Explanation
     from streams.reader import Reader
 
 
@@ -69,14 +65,18 @@ def segments(as_json: bool) -> None:
     example="KAFKA_BOOTSTRAP=localhost:9092 live-segments explain c-00012",
 )
 @click.argument("customer")
+@click.option(
+    "--features", is_flag=True, help="Also print every feature of the customer. JSON has them always."
+)
 @json_option
-def explain(customer: str, as_json: bool) -> None:
+def explain(customer: str, features: bool, as_json: bool) -> None:
     """Say why a customer is in their segments.
 
-    Features; the distance to each behaviour segment, what speaks for the runner-up, and which single
+    Where they are; the distance to each behaviour segment, what speaks for the runner-up, and which single
     features would be enough for a move; for each audience whether the customer is in it, since when, and
     which of its conditions hold.
     """
+    from streams.cli.explaining import print_explanation, print_features
     from streams.clock import SystemClock
     from streams.explanation import explain as explain_customer
     from streams.reader import Reader
@@ -93,117 +93,12 @@ def explain(customer: str, as_json: bool) -> None:
         import msgspec
 
         print_json(msgspec.to_builtins(found))
+        return
+    print_explanation(found)
+    if features:
+        print_features(found)
     else:
-        _print_explanation(found)
-
-
-def _print_explanation(found: Explanation) -> None:
-    from models.features import BY_NAME, FEATURES
-
-    where = found.segment_id and f"{found.segment_name or 'a segment of an older model'} ({found.segment_id})"
-    if where is None:
-        where = "none yet: " + ("there is no model" if found.eligible else "too few events")
-    print_pairs(
-        {
-            "customer": found.customer_id,
-            "as of": _time(found.as_of_ms),
-            "segment": where,
-            **({} if found.since_ms is None else {"since": _time(found.since_ms)}),
-            "model": found.model_version or "none yet",
-            "change records": found.sequence,
-        }
-    )
-    families = dict.fromkeys(f.family for f in FEATURES)
-    for family in families:
-        named = [f for f in FEATURES if f.family == family and found.features[f.name] is not None]
-        if named:
-            rows = [
-                (f.name, found.features[f.name], "" if f.unit == "name" else f.unit, f.label) for f in named
-            ]
-            print_table(family, ("feature", ">value", "unit", ""), rows)
-    if found.distances:
-        print_table(
-            "distance to each segment",
-            ("id", "segment", ">distance", ""),
-            [(n.id, n.name, n.distance, "<- here" if n.current else "") for n in found.distances],
-        )
-        _print_margin(found)
-    for title, parts in (("speaks for the runner-up", found.for_runner_up), ("against it", found.against)):
-        if parts:
-            weights = [(BY_NAME[name].label, found.features[name], part) for name, part in parts]
-            print_table(title, ("feature", ">value", ">weight"), weights)
-    for line in outlook_lines(found):
-        print(line)
-    for standing in found.audiences:
-        for line in audience_lines(standing):
-            print(line)
-
-
-def outlook_lines(found: Explanation) -> Iterator[str]:
-    """Yield what would have to change for a move to another behaviour segment: one feature a line."""
-    from models.features import BY_NAME
-
-    if not any(near.current for near in found.distances) or len(found.distances) == 1:
-        return
-    if not found.would_move:
-        yield "No single feature, changed alone, would be enough for a move."
-        return
-    yield "would be enough for a move, all else equal:"
-    for one in found.would_move:
-        now, then = shown(found.features[one.feature]), _in_unit(one.feature, one.value)
-        yield f"  {BY_NAME[one.feature].label} {now} -> {then}, to {one.segment_name}"
-
-
-def _in_unit(feature: str, value: float) -> str:
-    from models.features import BY_NAME
-
-    whole = BY_NAME[feature].unit == "count" and value == int(value)
-    return shown(int(value) if whole else value)
-
-
-def audience_lines(standing: Standing) -> Iterator[str]:
-    """Yield how a customer stands to one audience: what holds (+), does not (-), or is not known (?)."""
-    verb = "in" if standing.member else "not in"
-    began = f", since {_time(standing.since_s * 1000)}" if standing.member else ""
-    if standing.since_s and not standing.member:
-        began = f", left {_time(standing.since_s * 1000)}"
-    wait = f", stays so until {_time(standing.waits_until_s * 1000)}" if standing.waits_until_s else ""
-    yield f"{verb} {standing.name} ({standing.audience_id}){began}{wait}"
-    yield from _condition_lines("enter", standing.enter, 1)
-    if standing.member and standing.leave.text == f"NOT COALESCE({standing.enter.text}, FALSE)":
-        yield f"  {_HOLDS[standing.leave.holds]} leave: when enter no longer holds"
-    elif standing.member:
-        yield from _condition_lines("leave", standing.leave, 1)
-
-
-_JOINED = {"all": "all of", "any": "any of", "not": "not", "first": "the first that is known of"}
-_HOLDS = {True: "+", False: "-", None: "?"}
-
-
-def _condition_lines(label: str, condition: Condition, depth: int) -> Iterator[str]:
-    said = _JOINED[condition.joined] if condition.joined else condition.text
-    values = ", ".join(f"{name} {'unknown' if v is None else shown(v)}" for name, v in condition.values)
-    mark, label = _HOLDS[condition.holds], f"{label}: " if label else ""
-    yield f"{'  ' * depth}{mark} {label}{said}{f'  [{values}]' if values else ''}"
-    for part in condition.parts:
-        yield from _condition_lines("", part, depth + 1)
-
-
-def _print_margin(found: Explanation) -> None:
-    """Say how far the customer is from a move."""
-    here = next((near for near in found.distances if near.current), None)
-    rival = next((near for near in found.distances if not near.current), None)
-    if here is None or rival is None:
-        return
-    line = (1 - found.margin) * here.distance
-    verb = "moves there at the next decision" if rival.distance < line else "stays"
-    if found.stays_until_ms is not None:
-        verb = f"stays until {_time(found.stays_until_ms)} at least"
-    said = (
-        f"Runner-up: {rival.name} at {rival.distance:.2f}. A move needs less than {line:.2f} "
-        f"({1 - found.margin:.0%} of {here.distance:.2f}): the customer {verb}."
-    )
-    print(wrapped(said, indent=0))
+        say("`--features` also prints every feature of the customer")
 
 
 @click.command(
@@ -277,7 +172,3 @@ def change_line(change: ChangeRecord) -> str:
     when = change.timestamp.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     what = f"{p.change:<7} {CALLED[p.segment_set]:<8}"
     return f"{when}  {change.user_id:<10}  {what}  {p.segment_name}  {p.reason}{note}"
-
-
-def _time(ms: int) -> Any:
-    return shown(datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))

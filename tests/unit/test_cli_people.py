@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from models.audiences import Definitions, Row, Rules, catalogue, explain, parse, successor
-from streams.cli.people import audience_lines, change_line
+from streams.cli.explaining import audience_lines
+from streams.cli.people import change_line
 from streams.codec.changes import decode_change
 from streams.codec.output_examples import change_records
 
@@ -24,11 +27,11 @@ ROW: Row = {
 DAY_S = 86_400
 
 
-def lines(*, member: bool, since_s: int, text: str = TEXT) -> list[str]:
+def lines(*, member: bool, since_s: int, text: str = TEXT, row: Row = ROW) -> list[str]:
     made = successor(None, parse(text, catalogue()))
     assert isinstance(made, Definitions)
     rule = Rules(made, catalogue()).rules["lapsed"]
-    return list(audience_lines(explain(rule, ROW, member=member, since_s=since_s, now_s=3 * DAY_S)))
+    return list(audience_lines(explain(rule, row, member=member, since_s=since_s, now_s=3 * DAY_S)))
 
 
 def test_a_member_is_shown_with_what_brought_them_in_and_what_would_take_them_out() -> None:
@@ -45,6 +48,23 @@ def test_a_member_is_shown_with_what_brought_them_in_and_what_would_take_them_ou
         "      + consent_marketing  [consent_marketing yes]",
         "      - FALSE",
     ]
+
+
+@pytest.mark.parametrize(
+    ("days", "shown"),
+    [
+        (60.0004, "+ days_since_order > 60  [days_since_order 60.0004]"),
+        (60.00000001, "+ days_since_order > 60  [days_since_order 60.00000001]"),
+        (59.996, "- days_since_order > 60  [days_since_order 59.996]"),
+        (60.0, "- days_since_order > 60  [days_since_order 60.00]"),
+        (1234.5678, "+ days_since_order > 60  [days_since_order 1,234.57]"),
+    ],
+)
+def test_a_figure_close_to_its_limit_has_the_decimals_that_tell_them_apart(days: float, shown: str) -> None:
+    """Rounded it stood on the other side of the limit, or on it."""
+    found = lines(member=False, since_s=0, row={**ROW, "days_since_order": days})
+
+    assert f"      {shown}" in found
 
 
 def test_who_is_out_is_shown_with_the_condition_to_enter_and_when_they_left() -> None:

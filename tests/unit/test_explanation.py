@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 
 import msgspec
 import numpy as np
+import pytest
 
+import streams.explanation
+import streams.reader
 from models.features import BY_NAME, View, vectors
 from models.profiles import gather
-from streams.cli.people import outlook_lines
+from streams.cli import main
+from streams.cli.explaining import outlook_lines
 from streams.explanation import Explanation, WouldMove, explanation_of
-from tests.engine_runs import SETTINGS, Driver, in_chunks
+from tests.engine_runs import SETTINGS, Driver, definitions, in_chunks, trained_model
 from tests.oracle.synthetic import stream
 
 
 @cache
-def explained() -> tuple[Driver, list[Explanation]]:
+def explained(audiences: str | None = None) -> tuple[Driver, list[Explanation]]:
     """Return an engine after some weeks of a shop, and what is said of each of its customers."""
-    driver = Driver()
+    driver = Driver(None if audiences is None else [trained_model(), definitions(audiences)])
     for chunk in in_chunks(stream(seed=11, customers=20, days=30), 500):
         driver.feed(chunk)
     driver.finish()
@@ -70,3 +77,57 @@ def test_it_is_said_in_a_line_for_each_feature() -> None:
         "No single feature, changed alone, would be enough for a move."
     ]
     assert list(outlook_lines(replace(one, distances=()))) == []
+
+
+def test_conditions_are_asked_of_exact_figures() -> None:
+    """As workers do, not of the rounded ones that are shown; the figure beside a condition bears it out."""
+    driver, customers = explained()
+
+    def exact(one: Explanation) -> float:
+        part = driver.engine.parts[one.partition]
+        row = gather(driver.engine.slab.rows, np.array([part.index[one.customer_id.encode()]]))
+        view = View(row, np.array([one.as_of_ms]), driver.engine.calendar)
+        return float(BY_NAME["views_half90d"].value(view)[0])
+
+    one = next(one for one in customers if round(exact(one), 6) > exact(one) + 1e-8)
+    shown = one.features["views_half90d"]
+    text = f'[[audience]]\nid = "most"\nname = "Most"\nenter = "views_half90d >= {shown:.6f}"\n'
+
+    _, again = explained(text)
+    (standing,) = next(other for other in again if other.customer_id == one.customer_id).audiences
+    assert standing.enter.holds is False
+    ((_, value),) = standing.enter.values
+    assert isinstance(value, float)
+    assert value < shown
+
+
+def printed(
+    one: Explanation,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: Sequence[str],
+) -> str:
+    """Return what `explain` prints of a customer."""
+    monkeypatch.setattr(streams.reader, "Reader", lambda _: nullcontext())
+    monkeypatch.setattr(streams.explanation, "explain", lambda *_: one)
+    assert main(["explain", one.customer_id, *options]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_answer_stands_before_all_else_and_features_come_on_request(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """110 lines of features stood before it; as JSON they are always there."""
+    _, customers = explained()
+    one = next(one for one in customers if one.distances and any(a.member for a in one.audiences))
+    held = ", ".join(standing.name for standing in one.audiences if standing.member)
+
+    out = printed(one, monkeypatch, capsys, [])
+    head = out.splitlines()[:8]
+    assert f"segment         {one.segment_name} ({one.segment_id})" in head
+    assert f"audiences       {held}" in head
+    assert "views_half90d" not in out
+    more = printed(one, monkeypatch, capsys, ["--features"])
+    assert more.startswith(out)
+    assert "views_half90d" in more[len(out) :]
+    assert len(json.loads(printed(one, monkeypatch, capsys, ["--json"]))["features"]) == len(BY_NAME)
