@@ -88,6 +88,15 @@ class Reader:
                 found[row.key] = row.value
         return found
 
+    def latest_rows(self, topic: str) -> dict[bytes, Row]:
+        """Return the last record of each key, as `latest` does their values."""
+        found: dict[bytes, Row] = {}
+        for row in self.all_of(topic):
+            found.pop(row.key, None)
+            if row.value is not None:
+                found[row.key] = row
+        return found
+
     def last(self, topic: str, count: int) -> list[bytes]:
         """Return the values of the last records of a topic with one partition, oldest first.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 
@@ -29,6 +31,8 @@ class Segment:
     """Where it differs most from all customers."""
     model_version: int | None = None
     """The model that brought the count; None: none yet."""
+    as_of_ms: int | None = None
+    """When that was written, in epoch milliseconds; None: no count yet."""
 
 
 class _Behaviour(msgspec.Struct):
@@ -47,6 +51,7 @@ class Membership(msgspec.Struct):
     audiences: list[_Audience]
 
 
+NEVER: Mapping[bytes, int] = MappingProxyType({})
 decode_head = msgspec.json.Decoder(Membership).decode
 
 
@@ -56,11 +61,24 @@ def segment_sizes(reader: Reader) -> list[Segment]:
     Raises:
         LiveSegmentsError: the topics cannot be read.
     """
-    return sized(reader.latest("segment-definitions"), reader.latest("segments"))
+    rows = reader.latest_rows("segment-definitions")
+    written = {key: row.timestamp_ms for key, row in rows.items()}
+    definitions = {key: row.value for key, row in rows.items() if row.value is not None}
+    return sized(definitions, reader.latest("segments"), written)
 
 
-def sized(definitions: dict[bytes, bytes], memberships: dict[bytes, bytes]) -> list[Segment]:
-    """Return the segments from the last records of both topics by key; see `segment_sizes`."""
+def sized(
+    definitions: Mapping[bytes, bytes],
+    memberships: Mapping[bytes, bytes],
+    written: Mapping[bytes, int] = NEVER,
+) -> list[Segment]:
+    """Return the segments from the last records of both topics by key; see `segment_sizes`.
+
+    Args:
+        definitions: by key.
+        memberships: by key.
+        written: epoch milliseconds of the definitions by key, as far as they are known.
+    """
     sizes: Counter[tuple[str, str]] = Counter()
     names: dict[str, str] = {}
     for value in memberships.values():
@@ -86,6 +104,9 @@ def sized(definitions: dict[bytes, bytes], memberships: dict[bytes, bytes]) -> l
                 definition.review if definition is not None else None,
                 definition.differences if definition is not None else (),
                 definition.model_version if definition is not None else None,
+                None
+                if definition is None or definition.review is None
+                else written.get(definition.id.encode()),
             )
         )
     return sorted(rows, key=lambda row: (row.segment_set != "behaviour", -row.size, row.id))

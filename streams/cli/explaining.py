@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from streams.cli.output import print_pairs, print_table, shown, wrapped
+from streams.cli.output import moment, print_pairs, print_table, shown, wrapped
 
 if TYPE_CHECKING:
     from models.audiences import Condition, Value
@@ -28,9 +27,9 @@ def print_explanation(found: Explanation) -> None:
     print_pairs(
         {
             "customer": found.customer_id,
-            "as of": _time(found.as_of_ms),
+            "as of": moment(found.as_of_ms),
             "segment": where,
-            **({} if found.since_ms is None else {"since": _time(found.since_ms)}),
+            **({} if found.since_ms is None else {"since": moment(found.since_ms)}),
             **({"audiences": ", ".join(held) or "none"} if found.audiences else {}),
             "model": found.model_version or "none yet",
             "change records": found.sequence,
@@ -94,10 +93,10 @@ def _in_unit(feature: str, value: float) -> str:
 def audience_lines(standing: Standing) -> Iterator[str]:
     """Yield how a customer stands to one audience: what holds (+), does not (-), or is not known (?)."""
     verb = "in" if standing.member else "not in"
-    began = f", since {_time(standing.since_s * 1000)}" if standing.member else ""
+    began = f", since {moment(standing.since_s * 1000)}" if standing.member else ""
     if standing.since_s and not standing.member:
-        began = f", left {_time(standing.since_s * 1000)}"
-    wait = f", stays so until {_time(standing.waits_until_s * 1000)}" if standing.waits_until_s else ""
+        began = f", left {moment(standing.since_s * 1000)}"
+    wait = f", stays so until {moment(standing.waits_until_s * 1000)}" if standing.waits_until_s else ""
     yield f"{verb} {standing.name} ({standing.audience_id}){began}{wait}"
     yield from _condition_lines("enter", standing.enter, 1)
     if standing.member and standing.leave.text == f"NOT COALESCE({standing.enter.text}, FALSE)":
@@ -137,13 +136,9 @@ def _print_margin(found: Explanation) -> None:
     line = (1 - found.margin) * here.distance
     verb = "moves there at the next decision" if rival.distance < line else "stays"
     if found.stays_until_ms is not None:
-        verb = f"stays until {_time(found.stays_until_ms)} at least"
+        verb = f"stays until {moment(found.stays_until_ms)} at least"
     said = (
         f"Runner-up: {rival.name} at {rival.distance:.2f}. A move needs less than {line:.2f} "
         f"({1 - found.margin:.0%} of {here.distance:.2f}): the customer {verb}."
     )
     print(wrapped(said, indent=0))
-
-
-def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli.output import print_table, wrapped
+from streams.cli.output import moment, print_table, wrapped
 from streams.words import counted
 
 if TYPE_CHECKING:
@@ -35,10 +35,12 @@ def print_segments(segments: Sequence[Segment], advice: Advice | None) -> None:
     if audiences:
         click.echo()
         _table("Audiences: a customer is in any number of them", "audience", audiences)
-    counted = [row.model_version or 0 for row in segments if row.review is not None]
-    if counted:
+    counts = [(row.model_version or 0, row.as_of_ms or 0) for row in segments if row.review is not None]
+    if counts:
         told = "the other figures, also below, of the last daily count, which came with model"
-        click.echo(wrapped(f"Size and share are of now; {told} {max(counted)}.", indent=0, hang=0))
+        version, as_of_ms = max(counts)
+        at = f" on {moment(as_of_ms)}" if as_of_ms else ""
+        click.echo(wrapped(f"Size and share are of now; {told} {version}{at}.", indent=0, hang=0))
 
 
 def _table(title: str, what: str, rows: Sequence[Segment]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from typing import Self
@@ -25,11 +26,13 @@ from streams.codec.membership import (
 )
 from streams.defining import Defining
 from streams.merging import DEFINITIONS, definitions
+from streams.reader import Row
 from streams.reviewing import AUDIENCE
 from streams.segments_file import read_definitions, segments_file
 from streams.settings import Settings
 from tests.clusterer_samples import FEATURES, first_model
 
+NOON_MS = 1_773_489_600_000
 MODEL = first_model(np.random.default_rng(3).normal(size=(800, len(FEATURES))))
 SHIPPED = successor(None, read_definitions(segments_file(Settings())))
 
@@ -53,10 +56,8 @@ class Deployment:
     def __exit__(self, *_error: object) -> None:
         pass
 
-    def latest(self, topic: str) -> dict[bytes, bytes]:
-        """Return definitions, or memberships: everybody in one segment and one audience."""
-        if topic == "segment-definitions":
-            return self.defined
+    def latest(self, _topic: str) -> dict[bytes, bytes]:
+        """Return memberships: everybody in one segment and one audience."""
         segment = MODEL.segments[0]
         (behaviour,) = behaviours_json({1: Behaviour(segment.id, segment.name, 1)}, [1], [0], [None])
         (audiences,) = audiences_json(["window-shoppers"], [0], [1])
@@ -65,6 +66,12 @@ class Deployment:
             everybody, [2] * n, [0] * n, [behaviour] * n, [audiences] * n, [NO_FEATURES] * n
         )
         return {name.encode(): value for name, value in zip(everybody, values.filled(), strict=True)}
+
+    def latest_rows(self, topic: str) -> dict[bytes, Row]:
+        """Return definitions as they were written at noon of a day."""
+        return {
+            key: Row(topic, 0, i, NOON_MS, key, value) for i, (key, value) in enumerate(self.defined.items())
+        }
 
     def last(self, _topic: str, count: int) -> list[bytes]:
         """Return the end of the model log."""
@@ -138,7 +145,12 @@ def test_what_a_behaviour_segment_is_stands_below_the_tables(
     assert first.description in told
     assert "revenue 1,500 (12.5%), 2 orders of 750.00" in told
     assert "since the model before: 30 in, 40 out" in told
-    assert f"of the last daily count, which came with model {MODEL.version}." in " ".join(lines[:at])
+    told = f"of the last daily count, which came with model {MODEL.version} on 2026-03-14 12:00:00 UTC."
+    assert told in " ".join(lines[:at])
+    assert main(["segments", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["segments"]
+    assert {row["as_of_ms"] for row in rows if row["review"]} == {NOON_MS}
+    assert {row["as_of_ms"] for row in rows if not row["review"]} == {None}
 
 
 def test_audiences_have_figures_once_their_customers_are_counted(
