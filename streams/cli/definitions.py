@@ -13,14 +13,13 @@ import click
 
 from streams.cli.command import Group
 from streams.cli.options import json_option
-from streams.cli.output import print_json, print_table, say, wrapped
+from streams.cli.output import print_json, say, wrapped
 from streams.errors import ExitCode
 from streams.words import counted
 
 if TYPE_CHECKING:
     from models.audiences import Definition, Definitions, Problem
     from streams.activating import Difference
-    from streams.preview import Preview
 
 NEARLY_FULL = 28
 """Places taken from which on people are told how many are left."""
@@ -76,16 +75,19 @@ def check(file: Path, as_json: bool) -> int:
     type=click.Path(path_type=Path, dir_okay=False),
     help="A Parquet file of `profiles export`.  [default: the deployment's customers]",
 )
+@click.option("--all", "everything", is_flag=True, help="Also the audiences that stay as they are.")
 @json_option
-def preview(file: Path, profiles: Path | None, as_json: bool) -> None:
+def preview(file: Path, profiles: Path | None, everything: bool, as_json: bool) -> None:
     """Say what a file would do: size, share, some customers and overlaps, and how many would change.
 
     On a deployment customers are decided as the workers would at once, minimum stays and cooldowns included;
     a file of profiles does not say since when somebody is in an audience.
     """
-    from streams.activating import following, in_force
+    from streams.activating import difference, following, in_force
+    from streams.cli.previewing import print_preview
     from streams.segments_file import read_definitions
 
+    changes: Difference | None = None
     parsed = read_definitions(file)
     if profiles is not None:
         from streams.preview_file import preview_file
@@ -102,11 +104,12 @@ def preview(file: Path, profiles: Path | None, as_json: bool) -> None:
             previous = in_force(reader)
             made = following(previous, parsed) or previous or parsed
             found = preview_live(settings, reader, SystemClock(), previous, made)
+            changes = difference(previous, made)
         _warn_of_room(len(made.slots) + len(made.retired))
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(found) | {"difference": None if changes is None else asdict(changes)})
     else:
-        _print_preview(found)
+        print_preview(found, changes, everything=everything)
 
 
 def _nothing_in(parsed: Definitions) -> list[Problem]:
@@ -132,32 +135,6 @@ def _warn_of_room(taken: int) -> None:
             f"audience is removed: {counted(AUDIENCES - taken, 'new audience')} can still come; to go on "
             "after that, give a new one the id of one that is removed"
         )
-
-
-def _print_preview(found: Preview) -> None:
-    numbered = list(enumerate(found.audiences, start=1))
-    print_table(
-        "",
-        (">", "audience", ">size", ">share", ">enter", ">leave", "for example"),
-        [
-            (i, a.name, a.size, f"{a.share:.1%}", a.entering, a.leaving, ", ".join(a.sample))
-            for i, a in numbered
-        ],
-    )
-    print(f"{found.changing:,} of {counted(found.customers, 'customer')} would change.")
-    if len(found.overlap) > 1:
-        print("\nOf the customers of each audience (row), % that are in the others too:\n")
-        for line in overlap_lines(found):
-            print(line)
-
-
-def overlap_lines(found: Preview) -> Iterator[str]:
-    """Yield the matrix of overlaps as lines; audiences go by their numbers, empty ones are left out."""
-    shown = [i for i, row in enumerate(found.overlap) if row[i]]
-    yield "    " + "".join(f"{i + 1:>4}" for i in shown)
-    for i in shown:
-        cells = ["" if i == j else f"{100 * found.overlap[i][j] / found.overlap[i][i]:.0f}" for j in shown]
-        yield f"{i + 1:>4}" + "".join(f"{cell:>4}" for cell in cells)
 
 
 @definitions.command(example="live-segments definitions activate segments.toml")

@@ -18,7 +18,8 @@ from models.audiences import Definitions, catalogue, parse, successor
 from models.features import FEATURES
 from streams.activating import Difference, difference
 from streams.cli import main
-from streams.cli.definitions import difference_lines, overlap_lines
+from streams.cli.definitions import difference_lines
+from streams.cli.previewing import overlap_lines, print_preview
 from streams.cli.program import THREADS
 from streams.clock import ManualClock
 from streams.engine import Engine
@@ -302,3 +303,57 @@ def test_a_difference_names_what_is_new_changed_and_gone() -> None:
     )
     assert next(difference_lines(found)) == "added: given, nobody"
     assert difference(None, in_force()).added == ("buyers", "lapsed", "lookers", "phones")
+
+
+def many(*, entering: int, gone: bool = True) -> Preview:
+    """Return a preview of ten audiences; three who are in a6 are also in a2, and customers enter a6."""
+    size = [[0] * 10 for _ in range(10)]
+    for i in range(10):
+        size[i][i] = 4
+    size[6][2] = size[2][6] = 3
+    audiences = [
+        Audience(f"a{i}", f"Audience {i}", 4, 0.4, entering if i == 6 else 0, 0, ("ann",)) for i in range(10)
+    ]
+    audiences += [Audience("old", "Old one", 0, 0.0, 0, 2, ())] if gone else []
+    return Preview(10, entering, tuple(audiences), tuple(map(tuple, size)))
+
+
+def test_of_many_audiences_those_are_shown_that_the_file_touches(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what it does to them, and who of theirs is elsewhere; who changes otherwise comes after them."""
+    print_preview(many(entering=1), Difference(("a9",), (), ("old",)), everything=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    told = [" ".join(line.split()) for line in lines]
+    shown = [line for line in told if line.endswith(" ann") or "Old one (removed)" in line]
+    assert [line.split(" 4 ")[0] for line in shown] == [
+        "10 Audience 9 (new)",
+        "11 Old one (removed) 0 0.0% 0 2",
+        "7 Audience 6",
+    ]
+    assert "1 of 10 customers would change." in told
+    assert "Audience 6: Audience 2 75 %" in told
+    assert told[-1].startswith("8 audiences as before: `--all` shows all")
+    assert max(map(len, lines)) <= 80
+
+
+def test_all_audiences_are_shown_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the matrix of overlaps."""
+    print_preview(many(entering=1), Difference(("a9",), (), ("old",)), everything=True)
+
+    out = capsys.readouterr().out
+    assert all(f"Audience {i}" in out for i in range(10))
+    assert "Of the customers of each audience (row), %" in out
+    assert "--all" not in out
+
+
+def test_a_file_that_changes_nothing_is_said_to(capsys: pytest.CaptureFixture[str]) -> None:
+    """No table of what stays as it is."""
+    print_preview(many(entering=0, gone=False), Difference((), (), ()), everything=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "The file says the same as the definitions in force.",
+        "0 of 10 customers would change.",
+    ]
+    assert lines[-1].startswith("10 audiences as before")
+    assert len(lines) == 4
