@@ -7,7 +7,7 @@ import numpy as np
 from models.clusterer import Model
 from models.clusterer.grid import CLIP, GRID
 from models.events import F64, I64, Bool
-from models.steadiness_kernel import stay
+from models.steadiness_kernel import BLOCK, SCRATCH, stay
 
 ROUNDING = 1e-9
 """More than distances, a few standard deviations, can be wrong by."""
@@ -41,6 +41,7 @@ def stays(model: Model, first: F64, last: F64, current: I64, margin: float) -> B
         np.ascontiguousarray(current),
         float(margin),
         ROUNDING,
+        _scratch(first.shape[1]),
         held,
     )
     return held
@@ -50,4 +51,9 @@ def prepare() -> None:
     """Have the kernel compiled, or loaded if it was compiled before: no customer shall wait for it."""
     rows, line, nobody = np.empty((0, 1)), np.empty(0), np.empty(0, np.int64)
     edges = CLIP * GRID, 1 / GRID
-    stay(rows, rows, line, line, *edges, rows, nobody, nobody, 0.0, ROUNDING, np.empty(0, np.bool_))
+    held = np.empty(0, np.bool_)
+    stay(rows, rows, line, line, *edges, rows, nobody, nobody, 0.0, ROUNDING, _scratch(0), held)
+
+
+def _scratch(features: int) -> F64:
+    return np.zeros((features + SCRATCH, BLOCK))

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from models.audiences.machine_kernel import ANSWERS, execute
+from models.audiences.machine_kernel import ANSWERS, BLOCK, execute
 from models.events import F64
 
 U32 = NDArray[np.uint32]
@@ -66,8 +66,10 @@ class Machine:
 
     def run(self, rows: F64, members: U32, masks: U32) -> None:
         """Add the answers to masks (w, n), from the columns (c, n) and the memberships (n,)."""
-        members = np.ascontiguousarray(members)
-        execute(self._steps, rows, self._constants, self._asked, members, self._outputs, self._sizes, masks)
+        members, (numbers, answers) = np.ascontiguousarray(members), self._sizes
+        block = np.empty((numbers, BLOCK)), np.empty((answers, BLOCK), np.bool_)
+        found = np.empty((len(masks), BLOCK), np.uint32)
+        execute(self._steps, rows, self._constants, self._asked, members, self._outputs, *block, found, masks)
 
 
 def _table(rows: Sequence[tuple[int, ...]], width: int) -> NDArray[np.int64]:

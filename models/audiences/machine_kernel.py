@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from models.compiled import compiled, kernel
+from models.compiled import bare, bare_kernel
 from models.events import F64, I64, Bool
 
 U32: TypeAlias = Any  # np.uint32
@@ -31,7 +31,7 @@ MIXED, ANSWERS, LOGIC = UNKNOWN_WHERE, EQUAL, NOT
 """The first step of each kind."""
 
 
-@kernel
+@bare_kernel
 def execute(
     steps: I64,
     rows: F64,
@@ -39,7 +39,9 @@ def execute(
     asked: I64,
     members: U32,
     outputs: I64,
-    sizes: tuple[int, int],
+    numbers: F64,
+    answers: Bool,
+    found: U32,
     masks: U32,
 ) -> None:
     """Carry out steps on n rows.
@@ -51,42 +53,63 @@ def execute(
         asked: (m, 2) audience slot, and place of the answer whether the customer is in it.
         members: (n,) bit s: in the audience of slot s.
         outputs: (o, 3) mask and bit that receive an answer, place of the answer.
-        sizes: how many places there are for numbers, and for answers.
+        numbers: (places, BLOCK) for the numbers of a block.
+        answers: (places, BLOCK) for the answers of a block.
+        found: (w, BLOCK) for the masks of a block.
         masks: (w, n) bits are added.
     """
     columns, n = rows.shape
-    numbers, answers = np.empty((sizes[0], BLOCK)), np.empty((sizes[1], BLOCK), np.bool_)
-    found = np.empty((len(masks), BLOCK), np.uint32)
     for k in range(len(constants)):
         numbers[columns + k, :] = constants[k]
     for begin in range(0, n, BLOCK):
         size = min(BLOCK, n - begin)
         for c in range(columns):
-            numbers[c, :size] = rows[c, begin : begin + size]
+            _load(rows, c, begin, size, numbers)
         for k in range(len(asked)):
-            slot, place = np.uint32(asked[k, 0]), np.uintp(asked[k, 1])
-            for i in range(size):
-                answers[place, i] = (members[begin + i] >> slot) & np.uint32(1) > 0
+            _ask(members, begin, size, np.uint32(asked[k, 0]), answers, asked[k, 1])
         for s in range(len(steps)):
             left, right, out = np.uintp(steps[s, 1]), np.uintp(max(steps[s, 2], 0)), np.uintp(steps[s, 3])
             _carry_out(steps[s, 0], left, right, out, numbers, answers)
-        found[:] = 0
+        found[:, :] = 0
         for k in range(len(outputs)):
             mask, bit, place = np.uintp(outputs[k, 0]), np.uint32(1 << outputs[k, 1]), np.uintp(outputs[k, 2])
             _set(found, mask, bit, answers, place)
         for k in range(len(masks)):
-            for i in range(size):
-                masks[k, begin + i] |= found[k, i]
+            _add(found, k, begin, size, masks)
 
 
-@compiled
+@bare
+def _load(rows: F64, column: int, begin: int, size: int, numbers: F64) -> None:
+    """Copy a block of a column."""
+    c, first = np.uintp(column), np.uintp(begin)
+    for i in range(np.uintp(size)):
+        numbers[c, i] = rows[c, first + i]
+
+
+@bare
+def _ask(members: U32, begin: int, size: int, slot: U32, answers: Bool, place: int) -> None:
+    """Answer for a block whether the customers are in an audience."""
+    out, first = np.uintp(place), np.uintp(begin)
+    for i in range(np.uintp(size)):
+        answers[out, i] = (members[first + i] >> slot) & np.uint32(1) > 0
+
+
+@bare
+def _add(found: U32, mask: int, begin: int, size: int, masks: U32) -> None:
+    """Add the bits of a block."""
+    k, first = np.uintp(mask), np.uintp(begin)
+    for i in range(np.uintp(size)):
+        masks[k, first + i] |= found[k, i]
+
+
+@bare
 def _set(masks: U32, mask: Place, bit: U32, answers: Bool, place: Place) -> None:
     """Set a bit of a mask where the answer is true."""
-    for i in range(BLOCK):
+    for i in range(np.uintp(BLOCK)):
         masks[mask, i] |= bit if answers[place, i] else np.uint32(0)
 
 
-@compiled
+@bare
 def _carry_out(what: int, left: Place, right: Place, out: Place, numbers: F64, answers: Bool) -> None:
     if what < MIXED:
         _number(what, left, right, out, numbers)
@@ -98,87 +121,87 @@ def _carry_out(what: int, left: Place, right: Place, out: Place, numbers: F64, a
         _logic(what, left, right, out, answers)
 
 
-@compiled
+@bare
 def _number(what: int, a: Place, b: Place, out: Place, of: F64) -> None:  # noqa: C901, PLR0912 - a case for each step
     if what == ADD:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             of[out, i] = of[a, i] + of[b, i]
     elif what == SUBTRACT:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             of[out, i] = of[a, i] - of[b, i]
     elif what == MULTIPLY:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             of[out, i] = of[a, i] * of[b, i]
     elif what == DIVIDE:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             of[out, i] = of[a, i] / of[b, i]
     elif what == NEGATE:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             of[out, i] = -of[a, i]
     elif what == ABSOLUTE:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             of[out, i] = abs(of[a, i])
     elif what == COALESCE:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             of[out, i] = of[a, i] if of[a, i] == of[a, i] else of[b, i]
     elif what == NULL_IF:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             of[out, i] = np.nan if of[a, i] == of[b, i] else of[a, i]
     elif what == LEAST:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             of[out, i] = of[a, i] if (of[a, i] < of[b, i]) | (of[a, i] != of[a, i]) else of[b, i]
     else:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             of[out, i] = of[a, i] if (of[a, i] > of[b, i]) | (of[a, i] != of[a, i]) else of[b, i]
 
 
-@compiled
+@bare
 def _mixed(what: int, where: Place, a: Place, out: Place, of: F64, answers: Bool) -> None:
     if what == ZERO_UNLESS:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             of[out, i] = of[a, i] if answers[where, i] else 0.0
         return
     other = np.nan if what == UNKNOWN_WHERE else -np.inf if what == LOW_WHERE else np.inf
-    for i in range(BLOCK):
+    for i in range(np.uintp(BLOCK)):
         of[out, i] = other if answers[where, i] else of[a, i]
 
 
-@compiled
+@bare
 def _answer(what: int, a: Place, b: Place, out: Place, of: F64, answers: Bool) -> None:  # noqa: C901, PLR0912 - a case for each step
     if what == EQUAL:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             answers[out, i] = of[a, i] == of[b, i]
     elif what == LESS:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             answers[out, i] = of[a, i] < of[b, i]
     elif what == LESS_EQUAL:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             answers[out, i] = of[a, i] <= of[b, i]
     elif what == GREATER:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             answers[out, i] = of[a, i] > of[b, i]
     elif what == GREATER_EQUAL:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             answers[out, i] = of[a, i] >= of[b, i]
     elif what == IS_UNKNOWN:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             answers[out, i] = of[a, i] != of[a, i]
     else:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             answers[out, i] = abs(of[a, i]) < np.inf
 
 
-@compiled
+@bare
 def _logic(what: int, a: Place, b: Place, out: Place, answers: Bool) -> None:
     if what == NOT:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             answers[out, i] = not answers[a, i]
     elif what == AND:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             answers[out, i] = answers[a, i] & answers[b, i]
     elif what == OR:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             answers[out, i] = answers[a, i] | answers[b, i]
     else:
-        for i in range(BLOCK):
+        for i in range(np.uintp(BLOCK)):
             answers[out, i] = answers[a, i] != answers[b, i]

@@ -98,6 +98,26 @@ class Timers:
         held: U32 = (standing.bits & ~leaving) | entering
         return held
 
+    def steady(self, standing: Standing, enter: U32, leave: U32, sure: U32, now_s: I64) -> Bool:
+        """Return who (n,) keeps what they hold, whatever is answered.
+
+        Args:
+            standing: n customers.
+            enter: (n,) bits of the audiences whose `enter` may be true.
+            leave: (n,) bits of the audiences whose `leave` may be true.
+            sure: (n,) those of `leave` that are sure.
+            now_s: (n,) epoch seconds of the latest decision.
+        """
+        leaving, entering = standing.bits & leave, enter & ~(standing.bits | sure)
+        steady: Bool = leaving | entering == 0
+        rows = np.flatnonzero(~steady)
+        if len(rows):
+            leaving, entering = leaving[rows], entering[rows]
+            _hold_back(leaving, self.min_stay_s, standing.since_s, now_s, rows)
+            _hold_back(entering, self.cooldown_s, standing.since_s, now_s, rows)
+            steady[rows] = leaving | entering == 0
+        return steady
+
     def walk(
         self,
         standing: Standing,
@@ -133,15 +153,26 @@ class Timers:
         return Flips(event, slot, entered > 0, since_s, now_ms[event])
 
 
-def _hold_back(changing: U32, wait_s: Mapping[int, int], since_s: U32, now_s: I64) -> None:
-    """Clear, in place, the bits whose last change is more recent than the wait."""
+def _hold_back(
+    changing: U32, wait_s: Mapping[int, int], since_s: U32, now_s: I64, who: NDArray[np.intp] | None = None
+) -> None:
+    """Clear, in place, the bits whose last change is more recent than the wait.
+
+    Args:
+        changing: (m,) bits.
+        wait_s: by slot.
+        since_s: (n, 32) as of `Standing`.
+        now_s: (n,) epoch seconds.
+        who: (m,) whose bits they are, of the n; None for all.
+    """
     if not changing.any():
         return
     for slot, wait in wait_s.items():
         rows = np.flatnonzero(changing & (_ONE << np.uint32(slot)))
         if len(rows):
-            since = since_s[rows, np.full(len(rows), slot)].astype(np.int64)
-            early = (since > 0) & (now_s[rows] - since < wait)
+            theirs = rows if who is None else who[rows]
+            since = since_s[theirs, np.full(len(rows), slot)].astype(np.int64)
+            early = (since > 0) & (now_s[theirs] - since < wait)
             changing[rows[early]] &= ~(_ONE << np.uint32(slot))
 
 

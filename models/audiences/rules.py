@@ -116,14 +116,12 @@ class Rules:
             last_ms: (n,) the later time.
         """
         steady = standing.bits & ~self._live == 0
-        nothing = np.zeros(len(steady), np.uint32)
         last_s = seconds(last_ms)
         for level in self._levels:
             found = bounds_of(level.program, first, last, standing.bits)
             (_, sure_to_leave), (may_enter, may_leave) = found.sure, found.possible
-            left = level.timers.step(standing, nothing, may_leave, last_s)
-            entered = level.timers.step(standing, may_enter, sure_to_leave, last_s)
-            steady &= ~found.doubtful & (left == standing.bits) & (entered == standing.bits)
+            steady &= ~found.doubtful
+            steady &= level.timers.steady(standing, may_enter, may_leave, sure_to_leave, last_s)
         return steady
 
     def decide_events(

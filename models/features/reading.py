@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiled, kernel
+from models.compiled import bare, bare_kernel
 from models.events import F64, I64
 from models.profiles.layout import ROW, ROW_BYTES
 
@@ -22,6 +22,8 @@ of the weights of slots the sum, the sum of squares and the greatest; the number
 WIDTHS = (8, 4, 2, 1)
 LINE = 8
 """Numbers of a cache line."""
+BLOCK = 32
+"""Rows worked on at a time, cell by cell: they stay in the first-level cache."""
 
 Column: TypeAlias = NDArray[np.float64]
 Cells: TypeAlias = Any  # (n, w) rows as cells of one type
@@ -86,7 +88,9 @@ def read(
     index = np.arange(n) if index is None else np.ascontiguousarray(index)
     whole = np.empty((len(order), n // LINE * LINE + 3 * LINE), np.int64)  # no two columns 4 KiB apart
     real = whole.view(np.float64)
-    _read(cells[0], cells[1], cells[2], cells[3], index, plan.by_width, plan.sums, _DAYS, today, whole, real)
+    weights, by_width = cells[0].view(np.float64), plan.by_width
+    in_widths = cells[0], cells[1], cells[2], cells[3]
+    _read(*in_widths, weights, index, by_width, plan.sums, _DAYS, today, whole, real)
     return {reading: _column(reading, whole[k, :n], real[k, :n]) for k, reading in enumerate(order)}
 
 
@@ -105,12 +109,13 @@ def _column(reading: Reading, whole: I64, real: F64) -> Any:
     return whole if base.kind == "u" or base.itemsize == WIDTHS[0] else whole.astype(base).astype(np.int64)
 
 
-@kernel
+@bare_kernel
 def _read(
     cells8: Cells,
     cells4: Cells,
     cells2: Cells,
     cells1: Cells,
+    weights: F64,
     index: NDArray[np.intp],
     by_width: tuple[NDArray[np.uintp], ...],
     sums: I64,
@@ -126,6 +131,7 @@ def _read(
         cells4: of four.
         cells2: of two.
         cells1: of one.
+        weights: (rows, w) as `cells8`, real numbers.
         index: (n,) the rows to read.
         by_width: cells to copy of each.
         sums: what else is read.
@@ -134,87 +140,136 @@ def _read(
         whole: (k, n or more) receives the columns.
         real: the same memory.
     """
-    weights = cells8.view(np.float64)
-    for i in range(len(today)):
-        row = np.uintp(index[i])  # without a sign loops become vector instructions
-        at = _copy(cells8, row, by_width[0], whole, 0, i)
-        at = _copy(cells4, row, by_width[1], whole, at, i)
-        at = _copy(cells2, row, by_width[2], whole, at, i)
-        at = _copy(cells1, row, by_width[3], whole, at, i)
-        newest: Whole = np.int64(cells2[row, days[0]])
+    for begin in range(0, len(today), BLOCK):
+        end = min(begin + BLOCK, len(today))
+        at = _copy(cells8, index, begin, end, by_width[0], whole, 0)
+        at = _copy(cells4, index, begin, end, by_width[1], whole, at)
+        at = _copy(cells2, index, begin, end, by_width[2], whole, at)
+        at = _copy(cells1, index, begin, end, by_width[3], whole, at)
         for k in range(len(sums)):
             what, width, first, size, window = sums[k]
-            if what == DAYS:
-                kept = min(max(window - (today[i] - newest), 0), size)
-                if width == 2:
-                    real[at + k, i] = _newest(cells2, row, first, size, newest, kept)
-                else:
-                    real[at + k, i] = _newest(cells1, row, first, size, newest, kept)
+            if what == DAYS and width == WIDTHS[2]:
+                _ring(cells2, cells2, days[0], index, begin, end, today, first, size, window, real, at + k)
+            elif what == DAYS:
+                _ring(cells1, cells2, days[0], index, begin, end, today, first, size, window, real, at + k)
+            elif what == ORDER_DAYS and width == WIDTHS[0]:
+                _orders(cells8, cells2, days[1], index, begin, end, today, first, size, window, real, at + k)
+            elif what == ORDER_DAYS and width == WIDTHS[2]:
+                _orders(cells2, cells2, days[1], index, begin, end, today, first, size, window, real, at + k)
             elif what == ORDER_DAYS:
-                before = max(today[i] - window, 0)  # a free entry has day 0
-                if width == 8:
-                    real[at + k, i] = _later(cells8, row, first, size, cells2, days[1], before)
-                elif width == 2:
-                    real[at + k, i] = _later(cells2, row, first, size, cells2, days[1], before)
-                else:
-                    real[at + k, i] = _later(cells1, row, first, size, cells2, days[1], before)
+                _orders(cells1, cells2, days[1], index, begin, end, today, first, size, window, real, at + k)
             elif what == USED:
-                real[at + k, i] = _used(cells2, row, first, size)
+                _used(cells2, index, begin, end, first, size, real, at + k)
             else:
-                real[at + k, i] = _weighed(weights, row, first, size, what)
+                _weighed(weights, index, begin, end, first, size, what, real, at + k)
 
 
-@compiled
-def _copy(cells: Cells, row: Whole, wanted: Cells, whole: I64, at: int, i: int) -> int:
-    """Copy cells of a row into columns from `at` on; return the column after them."""
+@bare
+def _copy(
+    cells: Cells, index: NDArray[np.intp], begin: int, end: int, wanted: Cells, whole: I64, at: int
+) -> int:
+    """Copy cells of rows into columns from `at` on; return the column after them."""
     for k in range(len(wanted)):
-        whole[at + k, i] = np.int64(cells[row, wanted[k]])
+        cell, to = wanted[k], np.uintp(at + k)  # without a sign loops become shorter
+        for i in range(np.uintp(begin), np.uintp(end)):
+            whole[to, i] = np.int64(cells[np.uintp(index[i]), cell])
     return at + len(wanted)
 
 
-@compiled
-def _newest(cells: Cells, i: Whole, first: int, size: int, newest: Whole, kept: Whole) -> Whole:
-    """Return the sum of the newest days of a day ring."""
-    end = newest % size + 1
-    begin = end - kept
-    found: Whole = 0
-    for cell in range(np.uintp(first + max(begin, 0)), np.uintp(first + end)):
-        found += np.int64(cells[i, cell])
-    for cell in range(np.uintp(first + size + min(begin, 0)), np.uintp(first + size)):
-        found += np.int64(cells[i, cell])
-    return found
+@bare
+def _ring(
+    cells: Cells,
+    days: Cells,
+    newest_day: int,
+    index: NDArray[np.intp],
+    begin: int,
+    end: int,
+    today: I64,
+    first: int,
+    size: int,
+    window: int,
+    real: F64,
+    to: int,
+) -> None:
+    """Sum up a day ring over the last days."""
+    for i in range(np.uintp(begin), np.uintp(end)):
+        row = np.uintp(index[i])
+        found: Whole = 0
+        newest: Whole = np.int64(days[row, newest_day])
+        kept = min(max(window - (today[i] - newest), 0), size)
+        if kept > 0:
+            stop = newest % size + 1
+            start = stop - kept
+            for cell in range(np.uintp(first + max(start, 0)), np.uintp(first + stop)):
+                found += np.int64(cells[row, cell])
+            for cell in range(np.uintp(first + size + min(start, 0)), np.uintp(first + size)):
+                found += np.int64(cells[row, cell])
+        real[to, i] = found
 
 
-@compiled
-def _later(cells: Cells, i: Whole, first: int, size: int, days: Cells, first_day: int, before: int) -> int:
-    """Return the sum of a column of the order ring over the entries of later days."""
-    found: Whole = 0
+@bare
+def _orders(
+    cells: Cells,
+    days: Cells,
+    first_day: int,
+    index: NDArray[np.intp],
+    begin: int,
+    end: int,
+    today: I64,
+    first: int,
+    size: int,
+    window: int,
+    real: F64,
+    to: int,
+) -> None:
+    """Sum up a column of the order ring over the entries of the last days."""
     cell, day = np.uintp(first), np.uintp(first_day)
-    for entry in range(np.uintp(size)):
-        found += np.int64(cells[i, cell + entry]) if days[i, day + entry] > before else 0
-    return found
+    for i in range(np.uintp(begin), np.uintp(end)):
+        row, before = np.uintp(index[i]), max(today[i] - window, 0)
+        found: Whole = 0
+        for entry in range(np.uintp(size)):
+            if days[row, day + entry] == 0:
+                break  # the free entries are the last
+            found += np.int64(cells[row, cell + entry]) if days[row, day + entry] > before else 0
+        real[to, i] = found
 
 
-@compiled
-def _used(cells: Cells, i: Whole, first: int, size: int) -> int:
-    """Return the number of slots in use."""
-    found: Whole = 0
-    for slot in range(np.uintp(first), np.uintp(first + size)):
-        found += cells[i, slot] > 0
-    return found
+@bare
+def _used(
+    cells: Cells, index: NDArray[np.intp], begin: int, end: int, first: int, size: int, real: F64, to: int
+) -> None:
+    """Count the slots in use."""
+    for i in range(np.uintp(begin), np.uintp(end)):
+        row = np.uintp(index[i])
+        found: Whole = 0
+        for slot in range(np.uintp(first), np.uintp(first + size)):
+            found += cells[row, slot] > 0
+        real[to, i] = found
 
 
-@compiled
-def _weighed(weights: F64, i: Whole, first: int, size: int, what: int) -> float:
-    """Return the sum of weights, of their squares, or the greatest one."""
-    weight = weights[i, np.uintp(first)]
-    found = weight * weight if what == SQUARES else weight
-    for slot in range(np.uintp(first + 1), np.uintp(first + size)):
-        weight = weights[i, slot]
-        if what == TOTAL:
-            found += weight
-        elif what == SQUARES:
-            found += weight * weight
-        else:
-            found = max(found, weight)
-    return float(found)
+@bare
+def _weighed(
+    weights: F64,
+    index: NDArray[np.intp],
+    begin: int,
+    end: int,
+    first: int,
+    size: int,
+    what: int,
+    real: F64,
+    to: int,
+) -> None:
+    """Find the sum of weights, of their squares, or the greatest one."""
+    for i in range(np.uintp(begin), np.uintp(end)):
+        row = np.uintp(index[i])
+        weight = weights[row, np.uintp(first)]
+        found = weight * weight if what == SQUARES else weight
+        for slot in range(np.uintp(first + 1), np.uintp(first + size)):
+            weight = weights[row, slot]
+            if what == TOTAL:
+                found += weight
+            elif what == SQUARES:
+                found += weight * weight
+            else:
+                found = max(found, weight)
+        real[to, i] = found

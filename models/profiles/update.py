@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.calendar import DAY_MS, Calendar
 from models.events import U64, Bool
+from models.profiles import attributes
 from models.profiles.columns import Columns, Times, Told
 from models.profiles.kernel import apply_events
 from models.profiles.layout import (
@@ -84,7 +85,8 @@ def update(slab: NDArray[np.void], rows: NDArray[np.intp], columns: Columns) -> 
 
 
 def prepare(slab: NDArray[np.void], calendar: Calendar) -> None:
-    """Have the kernel compiled, or loaded if it was compiled before: seconds that no event shall wait for."""
+    """Have the kernels compiled, or loaded if they were compiled before: no event shall wait for seconds."""
+    attributes.prepare()
     update(slab, np.empty(0, np.intp), Columns.nothing(calendar))
 
 
