@@ -22,6 +22,8 @@ LEANS = 0.1
 """Distance from the average customer that each main feature of a held name keeps, in standard deviations."""
 MAIN = 0.99
 """Share of the largest part of a direction that makes a feature a main one."""
+TELLS = 0.4
+"""Share of a segment's largest distance from the average that one main feature of its name has at least."""
 STANDS_OUT = 0.25
 """Distance from the average customer, in standard deviations, from which a feature is worth mentioning."""
 NAME_PHRASES = 2
@@ -118,7 +120,7 @@ def _kept(features: tuple[str, ...], profile: F64, name: str | None) -> str | No
     unit, archetype = direction(features, name), _archetype(features, name)
     if archetype is not None and float((profile * unit).sum()) < HOLDS_AT * archetype.least:
         return None
-    return name if _fit(profile, unit, LEANS) >= HOLDS else None
+    return name if _fit(features, profile, unit, LEANS) >= HOLDS else None
 
 
 def _main_features(pattern: Mapping[str, float]) -> set[str]:
@@ -126,12 +128,25 @@ def _main_features(pattern: Mapping[str, float]) -> set[str]:
     return {feature for feature, part in pattern.items() if abs(part) >= most}
 
 
-def _fit(profile: F64, unit: F64, leaning: float) -> float:
-    """Return the cosine, 0 when a main feature of `unit` does not lean that way by `leaning`."""
+def _fit(features: tuple[str, ...], profile: F64, unit: F64, leaning: float) -> float:
+    """Return the cosine, 0 when a main feature of `unit` does not lean that way by `leaning`.
+
+    Also 0 when they are not what sets the segment apart, as it differs far more in something else.
+    """
     main = np.abs(unit) >= MAIN * np.abs(unit).max(initial=0.0)
-    if (profile[main] * np.sign(unit[main]) < leaning).any():
+    leans = profile[main] * np.sign(unit[main])
+    if (leans < leaning).any() or leans.max(initial=0.0) < TELLS * _apart(features, profile):
         return 0.0
     return _cosine(profile, unit)
+
+
+def _apart(features: tuple[str, ...], profile: F64) -> float:
+    """Return a segment's largest distance from the average customer.
+
+    Features that few customers have do not count: the mean stands for the others', and those few are all far.
+    """
+    parts = zip(features, profile.tolist(), strict=True)
+    return max((abs(part) for name, part in parts if name not in NEEDS_MANY), default=0.0)
 
 
 def _cosine(profile: F64, unit: F64) -> float:
@@ -146,7 +161,9 @@ def _with_archetypes(
     if not free or not open_places or not features:
         return names
     units = np.array([direction(features, name) for name in free])
-    fit = np.array([[_fit(profiles[place], unit, STANDS_OUT) for unit in units] for place in open_places])
+    fit = np.array(
+        [[_fit(features, profiles[place], unit, STANDS_OUT) for unit in units] for place in open_places]
+    )
     fit[fit < FITS] = 0.0
     along = profiles[open_places] @ units.T
     kinds = [_archetype(features, name) for name in free]

@@ -288,6 +288,27 @@ def test_a_name_stays_while_it_fits() -> None:
     assert label(NAMED, away[None], np.array([1]), {1: "Weekend shoppers"})[0][0] == "Big baskets"
 
 
+@pytest.mark.parametrize("held", [{}, {1: "Cart abandoners"}], ids=["new", "held"])
+def test_a_name_speaks_of_what_sets_a_segment_apart(held: dict[int, str]) -> None:
+    """Who looks at far more than others and puts a bit more into carts looks; a name once given stayed."""
+    looks = profile(views_half30d=1.24, views_per_session=1.5, orders_total=-0.82, orders_half90d=-0.82)
+    carts = looks + profile(cart_adds_total=0.29, clicks_half30d=0.5)
+    ((name, _),) = label(NAMED, carts[None], np.array([1]), held)
+    assert name == "Window shoppers"
+
+    more = looks + profile(cart_adds_total=0.9, clicks_half30d=0.5)
+    ((name, _),) = label(NAMED, more[None], np.array([1]), held)
+    assert name == held.get(1, "Window shoppers")
+
+
+def test_a_gap_that_few_have_takes_no_name_away() -> None:
+    """Gaps are known after two orders: those who have one are far from a mean that is of the few."""
+    features = ("orders_total", "orders_half90d", "money_half90d", "sessions_total", "order_gap_days")
+    gaps = np.array([[1.8, 1.7, 1.1, 1.3, 5.3]])
+
+    assert label(features, gaps, np.array([1]), {1: "Loyal customers"})[0][0] == "Loyal customers"
+
+
 @pytest.mark.parametrize("name", ["Short tenure, small orders", "Short tenure, small orders (b-1)"])
 def test_a_descriptive_name_stays_while_it_fits(name: str) -> None:
     """Descriptive names are as sticky as archetypes."""
