@@ -53,6 +53,7 @@ $(STAMP): pyproject.toml uv.lock
 	  echo "creating .venv with $$python"; "$$python" -m venv --clear .venv; fi
 	@$(BIN)/uv --version 2>/dev/null | grep -q '^uv $(UV_VERSION)' || \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@echo "installing the packages that uv.lock names"
 	@UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(BIN)/uv sync --frozen --quiet --compile-bytecode
 	@echo "compiling kernels, once on this machine: up to a minute"; $(BIN)/python -m streams.compiling
 	@touch $(STAMP)

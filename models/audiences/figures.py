@@ -21,6 +21,10 @@ WORDS: Mapping[str, str] = {"<": "below ", "<=": "at most ", ">": "above ", ">="
 """Comparisons; what equals its limit needs no word."""
 
 
+STRICT = frozenset((WORDS["<"], WORDS[">"]))
+"""Words after which a figure must not look like its limit."""
+
+
 def worded(op: str, *, holds: bool) -> str:
     """Return what stands between a figure and its limit, by how a comparison turned out; empty: equal."""
     return WORDS.get(op if holds else _OPPOSITE[op], "")
@@ -54,20 +58,30 @@ def number(value: float, unit: str, decimals: int) -> str:
     return f"{text} %" if unit == "share" else text
 
 
-def apart(value: float, other: float, unit: str, most: int = FINEST) -> tuple[str, int]:
-    """Return a figure with as many decimals as it takes to tell it from another, and their number."""
+def apart(value: float, other: float, unit: str, most: int = FINEST) -> str:
+    """Return a figure with as many decimals as it takes to tell it from another."""
     first = decimals_of(unit)
-    text, decimals = "", first
+    text = ""
     for decimals in range(first, most + 1):
         text = number(value, unit, decimals)
         if value == other or text != number(other, unit, decimals):
             break
-    return text, decimals
+    return text
 
 
-def calculated(limit: float, unit: str, decimals: int) -> str:
-    """Return a limit that was calculated: its first digits, no fewer decimals than the figure beside it."""
-    scaled = abs(limit * 100 if unit == "share" else limit)
+def beside(value: float, limit: float, unit: str, word: str, called: str = "") -> tuple[str, str]:
+    """Return a figure, and a word with a limit that was calculated: both by their first digits.
+
+    Args:
+        value: the figure.
+        limit: has any number of digits, such as 1 / 24; where both look the same the word says `just`.
+        unit: of both.
+        word: how they compare, see `worded`.
+        called: what the limit is, before its figure.
+    """
+    scaled, decimals = abs(limit * 100 if unit == "share" else limit), decimals_of(unit)
     while decimals < FINEST and abs(round(scaled, decimals) - scaled) > COARSEST * scaled:
         decimals += 1
-    return number(limit, unit, decimals)
+    figure, text = (number(each, unit, decimals) for each in (value, limit))
+    just = "just " if figure == text and word in STRICT else ""
+    return figure, f"{just}{word}{called}{text}"

@@ -18,7 +18,7 @@ from models.audiences.expressions import (
     columns_of,
     number_text,
 )
-from models.audiences.figures import apart, calculated, worded
+from models.audiences.figures import beside, worded
 from models.audiences.single import measurer
 
 _SIGNS = {"+": "+", "-": "-", "*": "\u00d7", "/": "\u00f7"}
@@ -80,11 +80,9 @@ class Formula:
         left, right = self._left(row), self._right(row)
         if left is None or right is None:
             return None
-        figure, decimals = apart(left, right, self._unit)
         word = worded(self._op, holds=holds) or ("equal to " if self._limit else "")
-        if not word:
-            return f"{self._called} {figure}"
-        return f"{self._called} {figure} ({word}{self._limit}{calculated(right, self._unit, decimals)})"
+        figure, limit = beside(left, right, self._unit, word, self._limit)
+        return f"{self._called} {figure} ({limit})" if word else f"{self._called} {figure}"
 
 
 def words(node: Numeric) -> str:  # noqa: PLR0911 - a case for each kind of node

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from typing import TypeAlias
 
 from models.audiences.answers import Table
@@ -22,10 +23,10 @@ from models.audiences.expressions import (
     members_of,
 )
 from models.audiences.figures import (
-    FINEST,
     MAX_DECIMALS,
+    STRICT,
     apart,
-    calculated,
+    beside,
     decimals_of,
     number,
     shown,
@@ -37,6 +38,8 @@ from models.audiences.single import Value
 Say: TypeAlias = Callable[[Table, Sequence[int], bool | None], Sequence[str]]
 """Returns a condition in words for customers at some places of a table; it holds for all of them, or none."""
 
+APART = {*STRICT, worded("<>", holds=True)}
+"""Words after which a figure has the decimals that tell it from its limit."""
 REMEMBERED = 512
 """Figures of a condition that are kept in words: counts come again and again."""
 
@@ -99,10 +102,11 @@ class _Comparison:
         self, column: Column, op: str, limit: float, *, derived: bool = False, instead: float | None = None
     ) -> None:
         self._label, self._unit, self._limit = column.label, column.unit, limit
+        self._derived = derived
         first = decimals_of(column.unit)
-        self._rounded = [number(limit, column.unit, decimals) for decimals in range(first, FINEST + 1)]
-        self._first = first
-        self._exact = None if derived else number(limit, column.unit, max(first, MAX_DECIMALS))
+        self._exact = number(limit, column.unit, max(first, MAX_DECIMALS))
+        texts = (number(limit, column.unit, decimals) for decimals in range(first, MAX_DECIMALS))
+        self._decimals = first + sum(1 for _ in takewhile(self._exact.__ne__, texts))
         self._words = {holds: worded(op, holds=holds) for holds in (True, False)}
         self._unknown = f"{column.label} unknown"
         if instead is not None:
@@ -112,20 +116,16 @@ class _Comparison:
         """Return it in words."""
         if value is None or isinstance(value, str):
             return self._unknown
-        figure, decimals = self._figure(float(value))
-        word = self._words[bool(holds)]
-        if not word:
-            return f"{self._label} {figure}"
-        limit = self._exact or calculated(self._limit, self._unit, decimals)
-        return f"{self._label} {figure} ({word}{limit})"
-
-    def _figure(self, value: float) -> tuple[str, int]:
-        text, decimals = "", self._first
-        for decimals, limit in enumerate(self._rounded, self._first):
-            text = number(value, self._unit, decimals)
-            if text != limit or value == self._limit:
-                break
-        return text, decimals
+        word, figure = self._words[bool(holds)], float(value)
+        if self._derived:
+            text, limit = beside(figure, self._limit, self._unit, word)
+            return f"{self._label} {text} ({limit})"
+        text = (
+            apart(figure, self._limit, self._unit)
+            if word in APART
+            else number(figure, self._unit, self._decimals)
+        )
+        return f"{self._label} {text} ({word}{self._exact})" if word else f"{self._label} {text}"
 
 
 def _among(column: Column, texts: Sequence[str], value: Value, holds: bool | None) -> str:
@@ -163,4 +163,4 @@ def _plain(column: Column, value: Value) -> str:
     """Return a column and its value, with as many decimals as it takes to tell it from 0."""
     if column.kind is not Kind.NUMBER or not isinstance(value, int | float):
         return f"{column.label}{':' if column.kind is Kind.BOOLEAN else ''} {shown(value, column.unit)}"
-    return f"{column.label} {apart(value, 0.0, column.unit, MAX_DECIMALS)[0]}"
+    return f"{column.label} {apart(value, 0.0, column.unit, MAX_DECIMALS)}"

@@ -120,6 +120,8 @@ def run(
         click.echo(report.to_json(), nl=False)
     else:
         _print(report)
+    if out is not None:
+        say(f"changes, dead letters, profiles and report are in {out}")
     for line in read.lines():
         say(line)
     _say_reasons(reasons)

@@ -85,10 +85,12 @@ def test_a_python_without_venv_is_one_clear_line(clone: Path) -> None:
     assert ran.stderr.splitlines()[0] == expected
 
 
-def test_setup_says_that_it_compiles_before_it_does(clone: Path) -> None:
-    """A minute of silence looks like a hang; the line is the one that commands say."""
+def test_setup_says_what_takes_long_before_it_does_it(clone: Path) -> None:
+    """A minute of silence looks like a hang; the line on compiling is the one that commands say."""
     lines = make("--dry-run", "setup", cwd=clone).stdout.splitlines()
 
+    (installing,) = [i for i, line in enumerate(lines) if "uv sync" in line]
+    assert lines[installing - 1] == 'echo "installing the packages that uv.lock names"'
     assert f'echo "{COMPILING}"; .venv/bin/python -m streams.compiling' in lines
 
 

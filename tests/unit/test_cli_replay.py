@@ -48,6 +48,7 @@ def test_files_hold_what_the_report_says(tmp_path: Path, capsys: pytest.CaptureF
     assert sum(money) == pytest.approx(report["totals"]["money_gross"])
     assert (out / "dead-letters.ndjson").read_bytes() == b""
     assert "20,828 rows read, 1,753 records made, 0 rows skipped" in captured.err
+    assert f"changes, dead letters, profiles and report are in {out}\n" in captured.err
     assert NO_TICK not in captured.err
 
 
