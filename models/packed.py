@@ -94,7 +94,9 @@ class Packed:
 
     def sizes(self) -> I64:
         """Return (n,) the length of each text, 0 of a null."""
-        return np.diff(self.ends, prepend=0)
+        sizes = self.ends.copy()
+        sizes[1:] -= self.ends[:-1]
+        return sizes
 
     def take(self, at: NDArray[np.intp]) -> Packed:
         """Return those at some places, which lie in [0, n), as texts of their own."""

@@ -6,7 +6,7 @@ from models import audiences, clusterer, features, hysteresis, packed, profiles,
 from models.calendar import Calendar
 from models.features import tally
 from streams import coding
-from streams.codec import rfc3339, ulid
+from streams.codec import changes, sentence_columns
 from streams.codec.events import Decoder, InputRules
 from streams.row_cache import RowCache
 from streams.transport import alignment, fetch, record_batch
@@ -19,8 +19,8 @@ def compile_kernels() -> None:
     coding.prepare()
     packed.prepare()
     RowCache()
-    ulid.prepare()
-    rfc3339.prepare()
+    changes.prepare()
+    sentence_columns.prepare()
     features.prepare()
     tally.prepare()
     audiences.prepare()

@@ -73,7 +73,7 @@ class Engine:
         self.stages = StageClock(self.observer.stage)
         self.decider = Decider(self.slab, self.rules, self.calendar, self.observer, self.stages)
         self.sweeper = Sweeper(self.slab, self.decider, self.observer)
-        self.eraser = Eraser(self.slab, self.sweeper, self.observer, self.rules.erasure_key)
+        self.eraser = Eraser(self.slab, self.sweeper, self.observer, self.rules)
         self.index = Index(self.slab, self.sweeper, self.rules.erasure_key)
         self.unusable = UnusableShare(self.rules.max_unusable_share)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.profiles import Slab
 from streams.codec import profile_rows as rows_codec
-from streams.codec.changes import Change
+from streams.codec.changes import Change, columns_of
+from streams.codec.drafts import draft
 from streams.codec.hashing import keyed64_many
 from streams.codec.output_records import SegmentSet
 from streams.ledger import Entry
@@ -17,6 +19,7 @@ from streams.outbox import audiences_of, name_of
 from streams.partition import Partition
 from streams.restoring import forget_row
 from streams.reviewing import leave_all
+from streams.rules import EngineRules
 from streams.sweeper import Sweeper
 
 
@@ -27,12 +30,11 @@ class Eraser:
     slab: Slab
     sweeper: Sweeper
     observer: EngineObserver
-    secret: str
-    """Key of the hash under which erased customers are remembered."""
+    rules: EngineRules
 
     def erase(self, part: Partition, key: bytes, at_ms: int) -> Entry:
         """Remove a customer, as of an event time; an erasure that is known already is a duplicate."""
-        mark = rows_codec.erased_hash(key, self.secret)
+        mark = rows_codec.erased_hash(key, self.rules.erasure_key)
         before_ms, sequence = part.erased.get(mark, (0, 0))
         if at_ms <= before_ms:
             return Entry.DUPLICATE
@@ -45,16 +47,24 @@ class Eraser:
             exits = _exits(part, key, r, at_ms)
             sequence = int(r["sequence"]) + len(exits)
             decided_ms = max(at_ms, part.tick_ms)  # what was seen until then, the last decision included
-            part.accumulator.forget(keyed64_many([key], self.secret), decided_ms + 1)
-            part.changes.extend(exits)
-            self.observer.changes(exits)
+            part.accumulator.forget(keyed64_many([key], self.rules.erasure_key), decided_ms + 1)
+            self._tell(part, exits)
+            for drafts in part.drafts:
+                drafts.forget(row)
             leave_all(part, r)
             forget_row(part, self.slab, key)
         part.gone.append(key)
-        part.changed.pop(key, None)
         part.erased[mark] = (max(before_ms, at_ms), sequence)
         part.fresh_erased.append(mark)
         return Entry.COUNTED
+
+    def _tell(self, part: Partition, exits: Sequence[Change]) -> None:
+        """Keep change events for the commit."""
+        if exits:
+            changes = columns_of(exits)
+            drafts = draft(changes, self.rules.run_id, self.rules.app_id)
+            part.drafts.append(drafts)
+            self.observer.changes(changes, drafts)
 
 
 def _exits(part: Partition, key: bytes, r: np.void, at_ms: int) -> list[Change]:

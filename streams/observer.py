@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from models.events import Bool
-from streams.codec.changes import Change
+from streams.codec.drafts import Columns, Drafts
 from streams.stages import Stage
 
 
@@ -22,8 +22,8 @@ class EngineObserver(Protocol):
     def events(self, accepted: Bool, late: Bool) -> None:
         """Events were applied; (n,) whether they were accepted, and older than their customer's newest."""
 
-    def changes(self, made: Sequence[Change]) -> None:
-        """Change events were made."""
+    def changes(self, made: Columns, drafts: Drafts) -> None:
+        """Change events were made; and the same as records."""
 
     def held(self, by_margin: int, by_stay: int) -> None:
         """After so many events another behaviour segment was nearer, but the customer stayed."""
@@ -50,7 +50,7 @@ class SilentObserver:
     def events(self, accepted: Bool, late: Bool) -> None:
         """Ignore."""
 
-    def changes(self, made: Sequence[Change]) -> None:
+    def changes(self, made: Columns, drafts: Drafts) -> None:
         """Ignore."""
 
     def held(self, by_margin: int, by_stay: int) -> None:

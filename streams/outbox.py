@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from models.audiences import Rules
 from models.clusterer import Model
-from models.packed import Packed
 from models.profiles import HOT_BYTES, Slab
 from streams.codec import profile_rows as codec
-from streams.codec.changes import Change, encode_changes
-from streams.codec.main_features import Json
+from streams.codec.change_records import ORIGINS, encode_drafts
+from streams.codec.drafts import Drafts
 from streams.codec.membership import (
     AudienceMembership,
     Behaviour,
@@ -23,6 +22,7 @@ from streams.codec.membership import (
     encode_memberships,
 )
 from streams.codec.output_records import Origin
+from streams.codec.pieces import Pieces
 from streams.partition import NOWHERE, Partition
 from streams.records import INPUT_TOPICS, Batch, Bundle, Content, Record, Rows
 from streams.reviewing import kept
@@ -32,7 +32,6 @@ CHANGES = "segment-changes"
 BACKFILL = "segment-changes-backfill"
 MEMBERSHIPS = "segments"
 DELTAS = "model-deltas"
-_RECALCULATED = frozenset({"model", "definition"})
 
 
 class Deployment(Protocol):
@@ -72,8 +71,7 @@ def take(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int) ->
         records.append(Record(CHANGELOG, part.number, codec.HOT_PREFIX + key, None))
         records.append(Record(CHANGELOG, part.number, codec.COLD_PREFIX + key, None))
     records.extend(_rows(part, slab))
-    records.extend(_changes(part, rules, received_at_ms))
-    records.extend(_memberships(part, slab))
+    records.extend(_changes(part, slab, rules, received_at_ms))
     for mark in part.fresh_erased:
         value = codec.encode_erased(*part.erased[mark])
         records.append(Record(CHANGELOG, part.number, codec.ERASED_PREFIX + mark, value))
@@ -94,7 +92,7 @@ def take(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int) ->
 def _forget(part: Partition) -> None:
     part.pending, part.moved, part.reviewed = 0, False, False
     part.hot, part.cold, part.gone, part.fresh_erased = [], [], [], []
-    part.changes, part.changed, part.dead_letters = [], {}, []
+    part.drafts, part.dead_letters = [], []
     part.names.fresh.clear()
 
 
@@ -118,71 +116,63 @@ def _unique(dirty: list[NDArray[np.intp]]) -> NDArray[np.intp]:
     return rows[np.diff(rows, prepend=-1) > 0]
 
 
-def _changes(part: Partition, rules: Deployment, received_at_ms: int) -> Iterator[Bundle]:
-    """Yield the change records, in order."""
-    if not part.changes:
+def _changes(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int) -> Iterator[Bundle]:
+    """Yield the change records, in order, and what the customers who have changed are in."""
+    if not part.drafts:
         return
-    encoded = encode_changes(
-        part.changes,
-        _origins(part.changes, rules, received_at_ms),
+    drafts = Drafts.joined(part.drafts)
+    encoded = encode_drafts(
+        drafts,
+        _origins(drafts, rules, received_at_ms),
         received_at_ms=received_at_ms,
-        run_id=rules.run_id,
         space_id=rules.app_id,
     )
-    topic = BACKFILL if rules.origin == "backfill" else CHANGES
-    yield Bundle(topic, part.number, *encoded)
+    yield Bundle(BACKFILL if rules.origin == "backfill" else CHANGES, part.number, *encoded)
+    yield from _memberships(part, slab, drafts)
 
 
-def _origins(changes: Sequence[Change], rules: Deployment, received_at_ms: int) -> Sequence[Origin]:
-    """Return the origin of each change."""
+def _origins(drafts: Drafts, rules: Deployment, received_at_ms: int) -> NDArray[np.intp]:
+    """Return the origin of each change, as its place in ORIGINS."""
     if rules.origin is not None:
-        return [rules.origin] * len(changes)
+        return np.full(len(drafts), ORIGINS.index(rules.origin))
     # a new model decides silent customers as of now: what counts is when they were last there
-    newest = [change.seen_ms if change.cause in _RECALCULATED else change.timestamp_ms for change in changes]
-    oldest_ms = received_at_ms - rules.catchup_after_ms
-    return ["catchup" if newest_ms < oldest_ms else "live" for newest_ms in newest]
+    late = drafts.newest_ms < received_at_ms - rules.catchup_after_ms
+    return np.where(late, ORIGINS.index("catchup"), ORIGINS.index("live"))
 
 
-def _memberships(part: Partition, slab: Slab) -> Iterator[Bundle]:
+def _memberships(part: Partition, slab: Slab, drafts: Drafts) -> Iterator[Bundle]:
     """Yield what the customers who have changed are in, each as of their last change."""
-    if not part.changed:
+    last = drafts.last_of_each()
+    if not len(last):
         return
-    changed = part.changed.values()
-    rows = np.array([held.row for held in changed], np.intp)
-    numbers = slab.rows["behaviour"][rows].tolist()
+    rows = drafts.rows[last]
+    numbers = slab.rows["behaviour"][rows].astype(np.int64)
     version = _version(part.model)
     segments = {
         number: Behaviour(f"b-{number}", name_of(part.model, number), version)
-        for number in set(numbers)
+        for number in np.unique(numbers).tolist()
         if number
     }
-    last = [held.change for held in changed]
-    customers = [change.customer_id for change in last]
+    customers = drafts.customers.take(last)
     values = encode_memberships(
         customers,
-        [change.sequence for change in last],
-        [change.timestamp_ms for change in last],
-        behaviours_json(
-            segments,
-            numbers,
-            slab.rows["behaviour_since"][rows].tolist(),
-            [held.confidence for held in changed],
-        ),
+        drafts.sequence[last],
+        drafts.timestamp_ms[last],
+        behaviours_json(segments, numbers, slab.rows["behaviour_since"][rows], drafts.sure[last]),
         _audiences(part.rules, slab, rows),
-        [change.features for change in last],
+        Pieces.packed(drafts.features).at(last),
     )
-    yield Bundle(MEMBERSHIPS, part.number, Packed.of_strings(customers), values)
+    yield Bundle(MEMBERSHIPS, part.number, customers, values)
 
 
-def _audiences(rules: Rules | None, slab: Slab, rows: NDArray[np.intp]) -> list[Json]:
+def _audiences(rules: Rules | None, slab: Slab, rows: NDArray[np.intp]) -> Pieces:
     """Return the audiences that each row's customer is in, by slot."""
     by_slot = {} if rules is None else rules.definitions.by_slot
     slots = np.array(list(by_slot), np.int64)
-    ids = [definition.id for definition in by_slot.values()]
     held = slab.rows["audience_bits"][rows].astype(np.int64)[:, None] >> slots & 1
     row, place = np.nonzero(held)
     since_ms = slab.rows["audience_since_s"][rows[row], slots[place]].astype(np.int64) * 1000
-    return audiences_json([ids[j] for j in place.tolist()], since_ms.tolist(), held.sum(axis=1).tolist())
+    return audiences_json([one.id for one in by_slot.values()], place, since_ms, held.sum(axis=1))
 
 
 def name_of(model: Model | None, number: int) -> str:

@@ -9,13 +9,12 @@ from itertools import count, islice
 from typing import Literal, TypeAlias
 
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from models.audiences import Rules
 from models.clusterer import NOTHING, Accumulator, Model, Review
 from models.names import Names
-from streams.codec.changes import Change
+from streams.codec.drafts import Drafts
 from streams.codec.profile_rows import Meta
 from streams.ledger import Entry, Ledger
 from streams.records import CUSTOMERS, INPUT_TOPICS, RawBatch, Record
@@ -30,15 +29,6 @@ MAX_ROWS = 10_000
 _GENERATIONS = count(1)
 NOWHERE = -1
 """Position of an input topic of which nothing has been seen."""
-
-
-class Held(Struct, frozen=True, gc=False):
-    """A customer's last change, for the record of their memberships."""
-
-    change: Change
-    row: int
-    confidence: float | None
-    """Of their behaviour segment, as of that change."""
 
 
 @dataclass(slots=True)
@@ -81,9 +71,8 @@ class Partition:
     cold: list[NDArray[np.intp]] = field(default_factory=list)
     gone: list[bytes] = field(default_factory=list)
     fresh_erased: list[bytes] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    changed: dict[bytes, Held] = field(default_factory=dict)
-    """Last change of each customer since the last commit."""
+    drafts: list[Drafts] = field(default_factory=list)
+    """The changes since the last commit."""
     dead_letters: list[Record] = field(default_factory=list)
     meta: Meta | None = None
     """The last meta row read, until the restore is done."""
@@ -130,11 +119,11 @@ class Partition:
         """Return whether a sweep has made so much that it waits for a commit."""
         if self.sweep is None:
             return False
-        return len(self.changes) >= MAX_CHANGES or sum(map(len, self.hot)) >= MAX_ROWS
+        return sum(map(len, self.drafts)) >= MAX_CHANGES or sum(map(len, self.hot)) >= MAX_ROWS
 
     def dirty(self) -> bool:
         """Return whether there is anything to commit."""
-        return bool(self.pending or self.moved or self.hot or self.changes)
+        return bool(self.pending or self.moved or self.hot or self.drafts)
 
 
 def deliver(parts: Mapping[int, Partition], raw: RawBatch, now_ms: int) -> None:

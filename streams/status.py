@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streams.codec.changes import Change
-from streams.codec.rfc3339 import rfc3339
+import orjson
+
 from streams.engine import Engine
 from streams.telemetry import EngineMetrics
 from streams.web import ChangeRow, SegmentRow, Snapshot
@@ -27,7 +27,7 @@ class WorkerStatus:
             model_version=model.version if model else 0,
             broker=self._broker,
             segments=[*self._behaviour(), *self._audiences()],
-            changes=[_row(change) for change in reversed(self._counters.last_changes)],
+            changes=[_row(drafts.text(place)) for drafts, place in reversed(self._counters.last_changes)],
         )
 
     def _behaviour(self) -> list[SegmentRow]:
@@ -51,12 +51,14 @@ class WorkerStatus:
         ]
 
 
-def _row(change: Change) -> ChangeRow:
+def _row(record: bytes) -> ChangeRow:
+    document = orjson.loads(record)
+    properties = document["properties"]
     return ChangeRow(
-        timestamp=rfc3339(change.timestamp_ms),
-        change="entered" if change.entered else "left",
-        segment_set=change.segment_set,
-        segment_name=change.segment_name,
-        cause=change.cause,
-        reason=change.reason,
+        timestamp=document["timestamp"],
+        change=properties["change"],
+        segment_set=properties["segment_set"],
+        segment_name=properties["segment_name"],
+        cause=properties["cause"],
+        reason=properties["reason"],
     )

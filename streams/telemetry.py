@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
-from operator import attrgetter
 
 from models.events import Bool
-from streams.codec.changes import Change
+from streams.codec.drafts import Columns, Drafts
 from streams.engine import Engine
 from streams.health import Health
 from streams.metrics import Metrics
@@ -22,7 +21,6 @@ log = logging.getLogger(__name__)
 
 KEPT_CHANGES = 20
 """Changes kept for the worker's page."""
-_KIND = attrgetter("segment_set", "entered", "cause")
 
 
 class Telemetry:
@@ -105,7 +103,7 @@ class EngineMetrics:
         self.processed = dict.fromkeys(INPUT_TOPICS, 0)
         """Usable records since the start, by topic."""
         self.dead_letters = 0
-        self.last_changes: deque[Change] = deque(maxlen=KEPT_CHANGES)
+        self.last_changes: deque[tuple[Drafts, int]] = deque(maxlen=KEPT_CHANGES)
         self._told: set[tuple[str, str]] = set()
         self._stages = {stage: metrics.stage_seconds_total.labels(stage) for stage in STAGES}
         self._model_version = 0
@@ -150,12 +148,13 @@ class EngineMetrics:
         self._metrics.duplicates_total.inc(len(accepted) - int(accepted.sum()))
         self._metrics.late_events_total.inc(int(late.sum()))
 
-    def changes(self, made: Sequence[Change]) -> None:
-        """Change events were made."""
-        self.last_changes.extend(made[-KEPT_CHANGES:])
-        for (segment_set, entered, cause), count in Counter(map(_KIND, made)).items():
-            what = "entered" if entered else "left"
-            self._metrics.changes_total.labels(segment_set, what, cause).inc(count)
+    def changes(self, made: Columns, drafts: Drafts) -> None:
+        """Change events were made; and the same as records."""
+        self.last_changes.extend((drafts, place) for place in range(len(drafts))[-KEPT_CHANGES:])
+        for side, count in zip(made.sides, made.counts().tolist(), strict=True):
+            if count:
+                what = "entered" if side.entered else "left"
+                self._metrics.changes_total.labels(side.segment_set, what, side.cause).inc(count)
 
     def held(self, by_margin: int, by_stay: int) -> None:
         """After so many events another behaviour segment was nearer, but the customer stayed."""

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
-from urllib.parse import quote
+from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
 import orjson
 from msgspec import Struct
 from msgspec.structs import astuple
 
 from models.packed import Packed
-from streams.codec.json_columns import OPTIONS, json_of, scalars, strings
-from streams.codec.main_features import NO_FEATURES, Json, features_json
+from streams.codec.change_records import CHANGE_TYPE, MAX_VALUE_BYTES, ORIGINS, Encoded, encode_drafts
+from streams.codec.drafts import NOBODY, Columns, Side, draft
+from streams.codec.json_columns import scalars, strings
+from streams.codec.main_features import NO_FEATURES, Json
 from streams.codec.output_records import (
     FIXED_PROPERTIES,
-    SCHEMA_VERSION,
     Cause,
     ChangeRecord,
     Origin,
@@ -25,9 +25,9 @@ from streams.codec.output_records import (
     Scalar,
     SegmentSet,
 )
+from streams.codec.pieces import Pieces
 from streams.codec.reasons import NO_REASONS
-from streams.codec.rfc3339 import rfc3339, rfc3339_each
-from streams.codec.ulid import message_id, message_ids
+from streams.codec.ulid import message_id
 
 __all__ = [
     "CHANGE_TYPE",
@@ -37,6 +37,7 @@ __all__ = [
     "DecodedChange",
     "Headers",
     "Reason",
+    "columns_of",
     "decode_change",
     "encode_change",
     "encode_changes",
@@ -45,15 +46,6 @@ __all__ = [
 
 Header: TypeAlias = tuple[str, bytes]
 Headers: TypeAlias = tuple[Header, ...]
-
-CHANGE_TYPE = "live-segments.change.v1"
-"""CloudEvents type of a change record."""
-MAX_VALUE_BYTES = 32_000
-"""Largest value: marketing tools refuse calls over 32 KB; what is cut first is in `encode_change`."""
-MAX_CHARS = MAX_VALUE_BYTES // 4
-"""A value of no more characters is not too large."""
-MAX_TEXT = 500
-"""Characters left of a sentence, a name or an event id when nothing else makes a record fit."""
 
 
 class Change(Struct, frozen=True, gc=False, kw_only=True):
@@ -133,15 +125,6 @@ def encode_change(
     return made.values.filled()[0], headers
 
 
-class Encoded(NamedTuple):
-    """Change records as columns."""
-
-    keys: Packed
-    values: Packed
-    headers: tuple[tuple[str, bytes | Packed], ...]
-    """Names, and the text of all records, or that of each."""
-
-
 def encode_changes(
     changes: Sequence[Change],
     origins: Sequence[Origin],
@@ -155,184 +138,44 @@ def encode_changes(
     Raises:
         ValueError: as `encode_change`.
     """
-    column = _columns(changes)
-    customers, segments, sequences = column["customer_id"], column["segment_id"], column["sequence"]
-    idents = message_ids(zip(customers, segments, sequences, strict=True), run_id, column["timestamp_ms"])
-    times, received = rfc3339_each(column["timestamp_ms"]), rfc3339(received_at_ms)
-    frames: dict[Origin, dict[tuple[Any, ...], _Frame]] = {origin: {} for origin in set(origins)}
-    columns = zip(
-        origins,
-        zip(*[column[name] for name in _SIDES], strict=True),
-        idents,
-        times,
-        strings(customers),
-        scalars(column["move_id"]),
-        rfc3339_each(column["since_ms"]),
-        sequences,
-        column["cause"],
-        strings(column["reason"]),
-        scalars(column["confidence"]),
-        column["features"],
-        column["reasons"],
-        column["trigger"],
-        strict=True,
+    origin = np.array([ORIGINS.index(one) for one in origins], np.intp)
+    drafts = draft(columns_of(changes), run_id, space_id)
+    return encode_drafts(drafts, origin, received_at_ms=received_at_ms, space_id=space_id)
+
+
+def columns_of(changes: Sequence[Change]) -> Columns:
+    """Return changes, at least one, as columns; of what their customers are in nothing is told."""
+    sides: dict[Side, int] = {}
+    side = [sides.setdefault(_side(change), len(sides)) for change in changes]
+    column: dict[str, tuple[Any, ...]] = dict(
+        zip(Change.__struct_fields__, zip(*map(astuple, changes), strict=True), strict=True)
     )
-    values: list[str] = []
-    for (
-        origin, sides, ident, time, customer, move, since, sequence, cause, reason, confidence, features,
-        reasons, trigger,
-    ) in columns:  # fmt: skip
-        frame = frames[origin].get(sides)
-        if frame is None:
-            frame = frames[origin][sides] = _frame(*sides, origin, run_id, space_id)
-        opening, segment, versions, personas, flag = frame
-        if flag in features:
-            features = _without(features, segments[len(values)])  # noqa: PLW2901
-        shown = f",{features[1:-1]}" if len(features) > len(NO_FEATURES) else ""
-        caused = f',"trigger":{trigger}' if trigger is not None and cause == "event" else ""
-        value = (
-            f'{opening}{customer}","messageId":"{ident}","timestamp":"{time}","receivedAt":"{received}",'
-            f'{segment}"move_id":{move},"since":"{since}","sequence":{sequence},'
-            f'"cause":"{cause}","reason":"{reason}","confidence":{confidence},{versions}{shown}}},'
-            f'"context":{{"reasons":{reasons},{personas}{caused}}}}}'
-        )
-        if len(value) > MAX_CHARS and len(value.encode()) > MAX_VALUE_BYTES:
-            value = _fit(orjson.loads(value), changes[len(values)]).decode()
-        values.append(value)
-    keys = Packed.of_strings(customers)
-    return Encoded(keys, Packed.of_strings(values), _headers(keys, idents, times, origins, space_id))
-
-
-def _headers(
-    keys: Packed, idents: Sequence[str], times: Sequence[str], origins: Sequence[Origin], space_id: str
-) -> tuple[tuple[str, bytes | Packed], ...]:
-    """Return the headers of records, of which there is at least one."""
-    alike = len(set(origins)) == 1
-    return (
-        _SPEC,
-        ("ce_id", Packed.of_strings(idents)),
-        _TYPE,
-        ("ce_source", f"/live-segments/{quote(space_id, safe='')}".encode()),
-        ("ce_time", Packed.of_strings(times)),
-        ("ce_subject", keys),
-        _CONTENT,
-        ("origin", origins[0].encode() if alike else Packed.of_strings(origins)),
+    triggers = [
+        trigger if trigger is not None and cause == "event" else ""
+        for trigger, cause in zip(column["trigger"], column["cause"], strict=True)
+    ]
+    return Columns(
+        sides=list(sides),
+        called=frozenset(name for features in column["features"] for name in orjson.loads(features)),
+        side=np.array(side, np.intp),
+        customers=Packed.of_strings(column["customer_id"]),
+        move=Pieces.of(scalars(column["move_id"])),
+        since_ms=np.array(column["since_ms"], np.int64),
+        timestamp_ms=np.array(column["timestamp_ms"], np.int64),
+        sequence=np.array(column["sequence"], np.int64),
+        reason=Pieces.of(strings(column["reason"])),
+        confidence=Pieces.of(scalars(column["confidence"])),
+        trigger=Pieces.of(triggers),
+        reasons=Pieces.of(column["reasons"]),
+        features=Pieces.of([features[1:-1] for features in column["features"]]),
+        seen_ms=np.array(column["seen_ms"], np.int64),
+        rows=np.full(len(changes), NOBODY),
+        sure=np.full(len(changes), np.nan),
     )
 
 
-def _columns(changes: Sequence[Change]) -> dict[str, tuple[Any, ...]]:
-    """Return the fields of changes (at least one), each a column."""
-    return dict(zip(Change.__struct_fields__, zip(*map(astuple, changes), strict=True), strict=True))
-
-
-_SIDES = (
-    "segment_set",
-    "segment_id",
-    "segment_name",
-    "entered",
-    "previous_segment",
-    "next_segment",
-    "model_version",
-    "definitions_version",
-)
-_SPEC = ("ce_specversion", b"1.0")
-_TYPE = ("ce_type", CHANGE_TYPE.encode())
-_CONTENT = ("content-type", b"application/json")
-
-
-class _Frame(NamedTuple):
-    """What all records of one side of a segment share, in the order of the record."""
-
-    opening: str
-    """Up to the customer."""
-    segment: str
-    """The segment's properties."""
-    versions: str
-    """The last of the fixed properties."""
-    personas: str
-    """What Segment's audience mappings read."""
-    flag: str
-    """How a main feature would begin that is called as the segment."""
-
-
-@lru_cache(maxsize=1024)
-def _frame(  # what is cached must be hashable: the fields one by one
-    segment_set: str,
-    segment_id: str,
-    segment_name: str,
-    entered: bool,
-    previous_segment: str | None,
-    next_segment: str | None,
-    model: int,
-    definitions: int,
-    origin: str,
-    run_id: str,
-    space_id: str,
-) -> _Frame:
-    flag = json_of(segment_id)
-    personas = {
-        "computation_class": "audience",
-        "computation_id": segment_id,
-        "computation_key": segment_id,
-        "namespace": space_id,
-        "space_id": space_id,
-    }
-    opening = f'{{"type":"track","event":"Audience {"Entered" if entered else "Exited"}","userId":"'
-    segment = (
-        f'"properties":{{"audience_key":{flag},{flag}:{json_of(entered)},"segment_set":"{segment_set}",'
-        f'"segment_name":{json_of(segment_name)},"change":"{"entered" if entered else "left"}",'
-        f'"previous_segment":{json_of(previous_segment)},"next_segment":{json_of(next_segment)},'
-    )
-    versions = (
-        f'"model_version":{model},"definitions_version":{definitions},"origin":"{origin}",'
-        f'"run_id":{json_of(run_id)},"schema_version":{SCHEMA_VERSION}'
-    )
-    return _Frame(
-        opening,
-        segment,
-        versions,
-        f'"personas":{json_of(personas)}',
-        f'"{segment_id}":',
-    )
-
-
-def _without(features: Json, name: str) -> Json:
-    """Return the main features without one."""
-    held = orjson.loads(features)
-    held.pop(name, None)
-    return features_json(held)
-
-
-def _fit(document: dict[str, Any], change: Change) -> bytes:
-    """Cut a record until it fits: the reasons, then the main features, then the ends of long texts."""
-    context: dict[str, Any] = document["context"]
-    properties: dict[str, Scalar] = document["properties"]
-    truncated: list[str] = []
-    context["truncated"] = truncated
-
-    def cut_reasons() -> None:
-        context["reasons"] = []
-
-    def cut_features() -> None:
-        for name in properties.keys() - FIXED_PROPERTIES - {change.segment_id}:
-            del properties[name]
-
-    def cut_text() -> None:
-        properties["reason"] = change.reason[:MAX_TEXT]
-        properties["segment_name"] = change.segment_name[:MAX_TEXT]
-        trigger = context.get("trigger")
-        if trigger is not None and trigger["event_id"] is not None:
-            trigger["event_id"] = trigger["event_id"][:MAX_TEXT]
-
-    for name, cut in (("reasons", cut_reasons), ("features", cut_features), ("text", cut_text)):
-        cut()
-        truncated.append(name)
-        value = orjson.dumps(document, option=OPTIONS)
-        if len(value) <= MAX_VALUE_BYTES:
-            return value
-    raise ValueError(
-        f"a change record of {len(value)} bytes cannot be cut to {MAX_VALUE_BYTES}: an id is too long"
-    )
+def _side(change: Change) -> Side:
+    return Side(*[getattr(change, name) for name in Side._fields])
 
 
 _decode_record = msgspec.json.Decoder(ChangeRecord).decode
@@ -350,3 +193,22 @@ def decode_change(value: bytes) -> DecodedChange:
     extra = {k: v for k, v in _decode_open(value).properties.items() if k not in FIXED_PROPERTIES}
     flag = extra.pop(record.properties.audience_key, record.properties.change == "entered")
     return DecodedChange(record, bool(flag), extra)
+
+
+def prepare() -> None:
+    """Have the kernels compiled or loaded: no event shall wait for it."""
+    change = Change(
+        customer_id="a",
+        segment_set="audience",
+        segment_id="a",
+        segment_name="a",
+        entered=True,
+        since_ms=0,
+        timestamp_ms=0,
+        sequence=1,
+        cause="time",
+        reason="",
+        model_version=0,
+        definitions_version=0,
+    )
+    encode_change(change, received_at_ms=0, origin="live", run_id="", space_id="")

@@ -5,13 +5,11 @@ Where a text holds what the cut is made at, its column is encoded value by value
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import orjson
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY
-Encode: TypeAlias = Callable[[object], bytes]
 
 
 def json_of(value: object) -> str:
@@ -31,18 +29,3 @@ def strings(values: Sequence[str]) -> list[str]:
     if "\\" in text:  # a quote inside, perhaps
         return [json_of(value)[1:-1] for value in values]
     return text[2:-2].split('","') if values else []
-
-
-def lists(values: Sequence[Sequence[object]], encode: Encode) -> list[str]:
-    """Return each list of objects as JSON by an encoder, without its brackets."""
-    return _cut(values, encode, "],[")
-
-
-def objects(values: Sequence[object], encode: Encode) -> list[str]:
-    """Return each object, which has fields, as JSON by an encoder, without its braces."""
-    return _cut(values, encode, "},{")
-
-
-def _cut(values: Sequence[object], encode: Encode, border: str) -> list[str]:
-    texts = encode(values).decode()[2:-2].split(border)
-    return texts if len(texts) == len(values) else [encode(value).decode()[1:-1] for value in values]

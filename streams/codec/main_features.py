@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NewType
 
-from streams.codec.json_columns import json_of, scalars
+from streams.codec.json_columns import json_of
 from streams.codec.output_records import FIXED_PROPERTIES, Scalar
+from streams.codec.pieces import Pieces, join
 
 Json = NewType("Json", str)
 """A JSON object of scalars."""
@@ -14,17 +15,20 @@ NO_FEATURES = Json("{}")
 
 
 def features_json(features: Mapping[str, Scalar]) -> Json:
-    """Return one customer's features; names of fixed properties of a change record are left out."""
-    return features_of({name: [value] for name, value in features.items()}, 1)[0]
+    """Return one customer's features; names of fixed properties of a change record are left out.
 
-
-def features_of(columns: Mapping[str, Sequence[Scalar]], size: int) -> list[Json]:
-    """Return the features of `size` customers, from a column for each.
-
-    NaN and infinite numbers are null; names of fixed properties of a change record are left out.
+    NaN and infinite numbers are null.
     """
-    shown = {name: values for name, values in columns.items() if name not in FIXED_PROPERTIES}
-    if not shown:
-        return [NO_FEATURES] * size
-    form = "{" + ",".join([f"{json_of(name).replace('%', '%%')}:%s" for name in shown]) + "}"
-    return [Json(form % row) for row in zip(*map(scalars, shown.values()), strict=True)]
+    return Json(json_of({name: value for name, value in features.items() if name not in FIXED_PROPERTIES}))
+
+
+def features_of(columns: Mapping[str, Pieces], n: int) -> Pieces:
+    """Return the features of n customers without the braces around them, from a column of JSON for each.
+
+    Names of fixed properties of a change record are left out.
+    """
+    pieces: list[Pieces | str] = []
+    for name, values in columns.items():
+        if name not in FIXED_PROPERTIES:
+            pieces += [f"{',' if pieces else ''}{json_of(name)}:", values]
+    return Pieces.packed(join(n, *pieces))

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
+from models.events import F64, I64
 from models.packed import Packed
-from streams.codec.json_columns import json_of, scalars, strings
-from streams.codec.main_features import Json
+from streams.codec.json_columns import json_of
 from streams.codec.output_records import SCHEMA_VERSION, MembershipRecord
-from streams.codec.rfc3339 import rfc3339_each
+from streams.codec.pieces import Pieces, join, json_strings
+from streams.codec.rfc3339 import rfc3339_table
 
-NOBODY = Json("null")
+NOBODY = "null"
 """The behaviour segment of a customer who has not been assigned."""
-NO_AUDIENCES = Json("[]")
 
 
 class Behaviour(Struct, frozen=True, gc=False):
@@ -34,11 +36,8 @@ class AudienceMembership(Struct, frozen=True, gc=False):
 
 
 def behaviours_json(
-    segments: Mapping[int, Behaviour],
-    numbers: Sequence[int],
-    since_ms: Sequence[int],
-    confidence: Sequence[float | None],
-) -> list[Json]:
+    segments: Mapping[int, Behaviour], numbers: I64, since_ms: I64, confidence: F64
+) -> Pieces:
     """Return the behaviour segment of each of n customers; NaN and infinite numbers become null.
 
     Args:
@@ -50,43 +49,52 @@ def behaviours_json(
     Raises:
         ValueError: a time is out of range.
     """
-    known = {number: _around(segment) for number, segment in segments.items()}
-    return [
-        Json(f'{known[number][0]}{since}","confidence":{sure}{known[number][1]}')
-        if number in known
-        else NOBODY
-        for number, since, sure in zip(numbers, rfc3339_each(since_ms), scalars(confidence), strict=True)
-    ]
+    known, n = sorted(segments), len(numbers)
+    around = [_around(segments[number]) for number in known]
+    place = np.searchsorted(np.array(known, np.int64), numbers)
+    there = np.isin(numbers, known)
+    place[~there] = len(known)
+    since = Pieces.rows(rfc3339_table(np.where(there, since_ms, 0))).only(there)
+    sure = Pieces.numbers(confidence).only(there)
+    middle = Pieces.one_of(['","confidence":', ""], (~there).astype(np.intp))
+    opening = Pieces.one_of([*(before for before, _ in around), NOBODY], place)
+    closing = Pieces.one_of([*(after for _, after in around), ""], place)
+    return Pieces.packed(join(n, opening, since, middle, sure, closing))
 
 
-def audiences_json(segment_ids: Sequence[str], since_ms: Sequence[int], counts: Sequence[int]) -> list[Json]:
+def audiences_json(segment_ids: Sequence[str], which: NDArray[np.intp], since_ms: I64, counts: I64) -> Pieces:
     """Return the audiences of each of n customers, in the order given.
 
     Args:
-        segment_ids: (m,) the audiences of the first customer, then those of the second, and so on.
+        segment_ids: of all audiences.
+        which: (m,) the audiences of the first customer, then those of the second, and so on.
         since_ms: (m,) since when they are in each, epoch ms of event time.
         counts: (n,) how many audiences each customer is in; m together.
 
     Raises:
         ValueError: a time is out of range.
     """
-    openings = {name: f'{{"segment_id":{json_of(name)},"since":"' for name in set(segment_ids)}
-    times = rfc3339_each(since_ms)
-    held = [f'{openings[name]}{since}"}}' for name, since in zip(segment_ids, times, strict=True)]
-    found, begin = [], 0
-    for count in counts:
-        found.append(Json(f"[{','.join(held[begin : begin + count])}]") if count else NO_AUDIENCES)
-        begin += count
-    return found
+    ends = np.cumsum(counts)
+    comma = np.ones(len(which), np.intp)
+    comma[(ends - counts)[counts > 0]] = 0
+    openings = [f'{{"segment_id":{json_of(name)},"since":"' for name in segment_ids]
+    times = Pieces.rows(rfc3339_table(since_ms))
+    held = join(
+        len(which), Pieces.one_of(["", ","], comma), Pieces.one_of([*openings, ""], which), times, '"}'
+    )
+    borders = np.append(0, held.ends)
+    begin = borders[ends - counts]
+    inner = Pieces(held.letters, begin, borders[ends] - begin)
+    return Pieces.packed(join(len(counts), "[", inner, "]"))
 
 
 def encode_memberships(
-    customers: Sequence[str],
-    sequences: Sequence[int],
-    updated_at_ms: Sequence[int],
-    behaviours: Sequence[Json],
-    audiences: Sequence[Json],
-    features: Sequence[Json],
+    customers: Packed,
+    sequences: I64,
+    updated_at_ms: I64,
+    behaviours: Pieces,
+    audiences: Pieces,
+    features: Pieces,
 ) -> Packed:
     """Return what each of n customers is in as of their last change; the key is the customer id as UTF-8.
 
@@ -96,29 +104,29 @@ def encode_memberships(
         customers: (n,) their ids.
         sequences: (n,) of each customer's last record on `segment-changes`.
         updated_at_ms: (n,) event time of the last change, epoch milliseconds.
-        behaviours: (n,) as `behaviours_json` returns them; NOBODY until the customer has been assigned.
+        behaviours: (n,) as `behaviours_json` returns them.
         audiences: (n,) all audiences the customer is in, as `audiences_json` returns them.
-        features: (n,) the configured main features at that time.
+        features: (n,) the configured main features at that time, as `features_of` returns them.
 
     Raises:
         ValueError: a time is out of range.
     """
-    columns = zip(
-        strings(customers),
-        sequences,
-        rfc3339_each(updated_at_ms),
+    return join(
+        len(customers),
+        '{"customer_id":"',
+        json_strings(customers),
+        '","sequence":',
+        Pieces.numbers(sequences),
+        ',"updated_at":"',
+        Pieces.rows(rfc3339_table(updated_at_ms)),
+        '","behaviour":',
         behaviours,
+        ',"audiences":',
         audiences,
+        ',"features":{',
         features,
-        strict=True,
+        f'}},"schema_version":{SCHEMA_VERSION}}}',
     )
-    values = [
-        f'{{"customer_id":"{customer}","sequence":{sequence},"updated_at":"{updated}",'
-        f'"behaviour":{behaviour},"audiences":{held},"features":{shown},'
-        f'"schema_version":{SCHEMA_VERSION}}}'
-        for customer, sequence, updated, behaviour, held, shown in columns
-    ]
-    return Packed.of_strings(values)
 
 
 def _around(segment: Behaviour) -> tuple[str, str]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import msgspec
+import numpy as np
+
+from models.packed import Packed
 from streams.codec.changes import Change, Headers, Reason, encode_change
 from streams.codec.definitions import Definition, Lineage, encode_definition
-from streams.codec.main_features import features_json
+from streams.codec.main_features import Json, features_json
 from streams.codec.membership import (
-    NO_AUDIENCES,
-    NOBODY,
     Behaviour,
     audiences_json,
     behaviours_json,
     encode_memberships,
 )
-from streams.codec.output_records import Difference, Favourite, Scalar, SegmentReview
+from streams.codec.output_records import Difference, Favourite, Scalar, SegmentReview, Trigger
+from streams.codec.pieces import Pieces
 from streams.codec.reasons import reasons_json
 from streams.codec.sentences import reason_sentence
-from streams.codec.triggers import triggers_of
 
 _SINCE_MS = 1_769_867_112_000
 _TIME_MS = 1_773_480_413_589
@@ -37,7 +39,7 @@ _MOVE_REASONS = (
     Reason("orders_90d", 0, 2, 0.31),
     Reason("sessions_30d", 1, 1, 0.09),
 )
-_TRIGGER = triggers_of([("product-views", 5, 90_411)], ["view-000183"])[0]
+_TRIGGER = Json(msgspec.json.encode(Trigger("product-views", 5, 90_411, "view-000183")).decode())
 _RULE_REASONS = (Reason("money_365d", 812.5, 812.5, None), Reason("days_since_order", 60.0, 59.99, None))
 
 
@@ -70,15 +72,15 @@ def membership_records() -> list[bytes]:
         "days_since_order": None,
         "consent_marketing": None,
     }
-    (behaviour,) = behaviours_json({3: Behaviour("b-3", "Dormant", 12)}, [3], [_TIME_MS], [0.83])
-    (audiences,) = audiences_json(["one-time-buyers"], [_SINCE_MS], [1])
+    times_ms = np.array([_TIME_MS, _TIME_MS])
+    dormant = Behaviour("b-3", "Dormant", 12)
     return encode_memberships(
-        ["12347", "12348"],
-        [42, 2],
-        [_TIME_MS, _TIME_MS],
-        [behaviour, NOBODY],
-        [audiences, NO_AUDIENCES],
-        [_FEATURES, features_json(nothing)],
+        Packed.of([b"12347", b"12348"]),
+        np.array([42, 2]),
+        times_ms,
+        behaviours_json({3: dormant}, np.array([3, 0]), times_ms, np.array([0.83, np.nan])),
+        audiences_json(["one-time-buyers"], np.array([0]), np.array([_SINCE_MS]), np.array([1, 0])),
+        Pieces.of([_FEATURES[1:-1], features_json(nothing)[1:-1]]),
     ).filled()
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 
-import numpy as np
-
+from models.events import I64, U8
 from streams.codec.time_kernel import time_texts
 
 _DAY_MS = 86_400_000
@@ -15,7 +13,6 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _MINUTES = tuple(f"T{m // 60:02d}:{m % 60:02d}:" for m in range(1440))
 _SECONDS = tuple(f"{s:02d}." for s in range(60))
 _MILLIS = tuple(f"{ms:03d}Z" for ms in range(1000))
-_SIZE = len("2026-03-14T09:26:53.589Z")
 _FIRST_MS = (1 - _EPOCH_ORDINAL) * _DAY_MS
 _LAST_MS = (date.max.toordinal() + 1 - _EPOCH_ORDINAL) * _DAY_MS - 1
 
@@ -44,21 +41,15 @@ def rfc3339(ms: int) -> str:
     return _day(day) + _MINUTES[minute] + _SECONDS[second] + _MILLIS[milli]
 
 
-def rfc3339_each(times_ms: Sequence[int]) -> list[str]:
-    """Return `rfc3339` of many times.
+def rfc3339_table(times_ms: I64) -> U8:
+    """Return `rfc3339` of many times: (n, 24) letters.
 
     Raises:
         ValueError: as `rfc3339`.
         OverflowError: as `rfc3339`.
     """
-    if not times_ms:
-        return []
-    if min(times_ms) < _FIRST_MS or max(times_ms) > _LAST_MS:
-        return [rfc3339(ms) for ms in times_ms]
-    texts = time_texts(np.array(times_ms, np.int64)).tobytes().decode()
-    return [texts[start : start + _SIZE] for start in range(0, len(texts), _SIZE)]
-
-
-def prepare() -> None:
-    """Have the kernel compiled."""
-    rfc3339_each([0])
+    if len(times_ms):
+        for bound in (int(times_ms.min()), int(times_ms.max())):
+            if not _FIRST_MS <= bound <= _LAST_MS:
+                rfc3339(bound)
+    return time_texts(times_ms)

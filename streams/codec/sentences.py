@@ -7,6 +7,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any, Protocol
 
+from streams.codec.figure_kernels import MONEY, NUMBER, SHARE
 from streams.codec.output_records import Cause, Reason, Scalar
 
 TOP_REASONS = 3
@@ -62,11 +63,29 @@ def reason_sentence(
     """
     if cause == "erasure":
         return f"Left {segment_name} because the customer's data was erased."
-    first = cause == "model" and entered and previous_name is None
-    circumstance = _FIRST_MODEL if first else _CIRCUMSTANCE[cause]
-    happened = _happened(entered, segment_name, previous_name, next_name) + circumstance
+    happened = sentence_opening(
+        cause=cause,
+        entered=entered,
+        segment_name=segment_name,
+        previous_name=previous_name,
+        next_name=next_name,
+    )
     figures = _figures(reasons, labels)
     return f"{happened}: {figures}." if figures else f"{happened}."
+
+
+def sentence_opening(
+    *,
+    cause: Cause,
+    entered: bool,
+    segment_name: str,
+    previous_name: str | None = None,
+    next_name: str | None = None,
+) -> str:
+    """Return what `reason_sentence` says before the figures, for a cause other than an erasure."""
+    first = cause == "model" and entered and previous_name is None
+    circumstance = _FIRST_MODEL if first else _CIRCUMSTANCE[cause]
+    return _happened(entered, segment_name, previous_name, next_name) + circumstance
 
 
 _FIRST_MODEL = " when the segments were found"
@@ -147,15 +166,26 @@ def _shower(label: str, unit: str) -> Callable[[Any], str]:
 
 def _quantity(label: str, unit: str) -> Callable[[float], str]:
     """Return a function that writes numbers with their unit unless the label names it."""
+    kind, suffix = how_shown(label, unit)
+    return lambda value: f"{bare_figure(value, kind)}{suffix}"
+
+
+def how_shown(label: str, unit: str) -> tuple[int, str]:
+    """Return which kind of figure the numbers of a feature are, and what is written behind them."""
     if unit == "share":
-        return lambda value: f"{_number(value * 100)} %"
+        return SHARE, " %"
     if unit == "money":
-        return _money
+        return MONEY, ""
     if len(unit) == 3 and unit.isupper():
-        return lambda value: f"{_money(value)} {unit}"
-    if unit in _SILENT_UNITS or unit in label:
-        return _number
-    return lambda value: f"{_number(value)} {unit}"
+        return MONEY, f" {unit}"
+    return NUMBER, "" if unit in _SILENT_UNITS or unit in label else f" {unit}"
+
+
+def bare_figure(value: float, kind: int) -> str:
+    """Return a known number as a figure of a kind, without its unit."""
+    if kind == MONEY:
+        return _money(value)
+    return _number(value * 100 if kind == SHARE else value)
 
 
 def _money(value: float) -> str:

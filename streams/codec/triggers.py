@@ -4,19 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streams.codec.json_columns import json_of, strings
-from streams.codec.main_features import Json
+import numpy as np
+from numpy.typing import NDArray
+
+from models.events import I64
+from streams.codec.json_columns import json_of
+from streams.codec.pieces import Pieces, join
 
 
-def triggers_of(records: Sequence[tuple[str, int, int]], event_ids: Sequence[str]) -> list[Json]:
-    """Return input records as changes name them.
+def triggers_of(
+    topics: Sequence[str], topic: NDArray[np.integer], partition: I64, offset: I64, event_ids: Pieces
+) -> Pieces:
+    """Return n input records as changes name them.
 
     Args:
-        records: topic, partition and offset of each.
-        event_ids: the event_id of each.
+        topics: names.
+        topic: (n,) places of the records' topics among them.
+        partition: (n,)
+        offset: (n,)
+        event_ids: (n,) the event_id of each, as JSON without its quotes.
     """
-    names = {topic: json_of(topic) for topic, _, _ in records}
-    return [
-        Json(f'{{"topic":{names[topic]},"partition":{partition},"offset":{offset},"event_id":"{event_id}"}}')
-        for (topic, partition, offset), event_id in zip(records, strings(event_ids), strict=True)
-    ]
+    names = [f'{{"topic":{json_of(name)},"partition":' for name in topics]
+    made = join(
+        len(topic),
+        Pieces.one_of(names, topic),
+        Pieces.numbers(partition),
+        ',"offset":',
+        Pieces.numbers(offset),
+        ',"event_id":"',
+        event_ids,
+        '"}',
+    )
+    return Pieces.packed(made)

@@ -6,13 +6,15 @@ A ULID is 48 bits of time and 80 bits of entropy in 26 characters of Crockford's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
 
+from models.events import I64, U8
+from models.packed import Packed
 from streams.codec.hash_kernels import ulids
+from streams.codec.pieces import Pieces, join, lengths
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's alphabet in ascending ASCII order: the text sorts as the number does."""
@@ -82,49 +84,27 @@ def message_id(customer_id: str, segment_id: str, sequence: int, origin_run: str
     )
 
 
-def message_ids(
-    changes: Iterable[tuple[str, str, int]], origin_run: str, times_ms: Sequence[int]
-) -> list[str]:
-    """Return `message_id` of many changes.
+def ulid_table(customers: Packed, segments: Pieces, sequences: Pieces, origin_run: str, times_ms: I64) -> U8:
+    """Return `message_id` of n changes: (n, 26) letters.
 
     Args:
-        changes: customer, segment and sequence of each.
+        customers: (n,) ids.
+        segments: (n,) ids, each behind the number of its characters and a colon.
+        sequences: (n,) numbers.
         origin_run: as of `message_id`.
-        times_ms: of each.
+        times_ms: (n,)
 
     Raises:
         ValueError: a time is out of range.
     """
-    times = np.array(times_ms, np.int64)
-    if not len(times):
-        return []
-    if int(times.min()) < 0 or int(times.max()) >= _MAX_TIME:
-        raise ValueError(f"a ULID holds times from 0 to 2^48-1 ms, not {times.min()} to {times.max()}")
-    segments, tail = _Segments(), f":{origin_run}"
-    about = [  # as `_hash`, without a call for each
-        f"{len(customer)}:{customer}{segments[segment]}{sequence}{tail}"
-        for customer, segment, sequence in changes
-    ]
-    buffer = bytearray("".join(about).encode())
-    sizes = list(map(len, about))
-    if len(buffer) != sum(sizes):  # not ASCII
-        sizes = [len(text.encode()) for text in about]
-    found = ulids(np.frombuffer(buffer, np.uint8), np.cumsum(sizes), times, _PERSON_WORDS, _DIGITS)
-    texts = found.tobytes().decode()
-    return [texts[start : start + 26] for start in range(0, len(texts), 26)]
-
-
-class _Segments(dict[str, str]):
-    """Segments as they are hashed, each written once."""
-
-    def __missing__(self, segment: str) -> str:
-        text = self[segment] = f"{len(segment)}:{segment}"
-        return text
-
-
-def prepare() -> None:
-    """Have the kernel compiled."""
-    message_ids([("c", "b-1", 1)], "live", [0])
+    n = len(times_ms)
+    if n and (int(times_ms.min()) < 0 or int(times_ms.max()) >= _MAX_TIME):
+        first, last = times_ms.min(), times_ms.max()
+        raise ValueError(f"a ULID holds times from 0 to 2^48-1 ms, not {first} to {last}")
+    about = join(  # as `_hash`
+        n, lengths(customers), ":", Pieces.packed(customers), segments, sequences, f":{origin_run}"
+    )
+    return ulids(about.letters, about.ends, times_ms, _PERSON_WORDS, _DIGITS)
 
 
 def _hash(customer_id: str, segment_id: str, sequence: int, origin_run: str) -> bytes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -11,7 +10,8 @@ from numpy.typing import NDArray
 
 from models.events import I64, Events
 from models.profiles import Updated, gather, scatter
-from streams.codec.main_features import Json
+from streams.codec.json_columns import strings
+from streams.codec.pieces import Pieces
 from streams.codec.triggers import triggers_of
 from streams.records import INPUT_TOPICS, RawBatch
 
@@ -27,8 +27,6 @@ class Applied:
     partition: NDArray[np.int32]
     """(n,) partition number of each."""
     updated: Updated
-    _triggers: dict[int, Json] = field(default_factory=dict)
-    """Those that somebody has asked for, by index of the record: an event may cause several changes."""
 
     def groups_of(self, event: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.void]]:
         """Return each event's customer, as an index into `updated.rows`, and the row before the event."""
@@ -41,17 +39,15 @@ class Applied:
         scatter(before, again, gather(updated.after, updated.order[place[event[again]] - 1]))
         return group, before
 
-    def triggers(self, event: NDArray[np.intp]) -> Sequence[Json]:
+    def triggers(self, event: NDArray[np.intp]) -> Pieces:
         """Return the input record behind each event."""
-        known, raw = self._triggers, self.raw
-        places = self.events.source[self.chosen[event]].tolist()
-        new = [at for at in dict.fromkeys(places) if at not in known]
-        at = np.array(new, np.intp)
-        topics = [INPUT_TOPICS[topic] for topic in raw.topic[at].tolist()]
-        records = [*zip(topics, raw.partition[at].tolist(), raw.offset[at].tolist(), strict=True)]
-        event_ids = [_decode_id(text).event_id for text in raw.value.take(at).filled()]
-        known.update(zip(new, triggers_of(records, event_ids), strict=True))
-        return [*map(known.__getitem__, places)]
+        raw = self.raw
+        at, which = np.unique(self.events.source[self.chosen[event]], return_inverse=True)
+        event_ids = strings([_decode_id(text).event_id for text in raw.value.take(at).filled()])
+        made = triggers_of(
+            INPUT_TOPICS, raw.topic[at], raw.partition[at], raw.offset[at], Pieces.of(event_ids)
+        )
+        return made.at(which)
 
 
 class _EventId(msgspec.Struct):

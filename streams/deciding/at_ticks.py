@@ -273,13 +273,14 @@ class AtTicks:
         r = gather(crowd.r, at)
         return Movers(
             rows=crowd.rows[at],
-            parts=crowd.owners(at),
+            parts=crowd.parts,
+            owner=crowd.owner[at],
             when=now,
             at=now,
             after=r,
             before=r,
             before_at=np.where(before_at > 0, before_at, now),
-            trigger=[None] * len(at),
+            trigger=None,
         )
 
 

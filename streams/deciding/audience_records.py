@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
 
 import numpy as np
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models.audiences import (
@@ -27,9 +25,12 @@ from models.calendar import Calendar
 from models.clusterer import Model
 from models.events import I64
 from models.features import BY_NAME, Feature, View
-from streams.codec.changes import Change
+from models.packed import Packed
+from streams.codec.drafts import Columns, Side
+from streams.codec.json_columns import strings
 from streams.codec.main_features import Json
 from streams.codec.output_records import Cause
+from streams.codec.pieces import Pieces
 from streams.codec.reasons import MAX_REASONS, NO_REASONS, reasons_by_column
 from streams.deciding.columns import value_of
 from streams.deciding.moves import AudienceMoves
@@ -38,13 +39,13 @@ from streams.deciding.plain import DECIMALS, main_features, plain
 
 def audience_changes_of(
     moves: AudienceMoves,
-    keys: Sequence[bytes],
+    keys: Packed,
     sequence: I64,
     cause: Cause,
     main: Sequence[Feature],
     calendar: Calendar,
-) -> list[list[Change]]:
-    """Return the change event of each move.
+) -> Columns:
+    """Return the change of each move.
 
     Args:
         moves: m moves that are written.
@@ -62,37 +63,40 @@ def audience_changes_of(
     wanted = [BY_NAME[name] for name in moves.rules.columns if name in BY_NAME]
     now.read([*main, *wanted])
     then.read(wanted)
-    tables = list(
-        zip(
-            _tables(kinds, moves, _Seen(now, model, moves.numbers, moves.bits)),
-            _tables(kinds, moves, _Seen(then, model_before, moves.former_numbers, moves.former_bits)),
-            strict=True,
-        )
+    tables = zip(
+        _tables(kinds, moves, _Seen(now, model, moves.numbers, moves.bits)),
+        _tables(kinds, moves, _Seen(then, model_before, moves.former_numbers, moves.former_bits)),
+        strict=True,
     )
-    shown = main_features(now, main, who.books())
-    common = list(_columns(moves, keys, sequence, shown))
-    found: list[list[Change]] = [[] for _ in keys]
-    for kind, (table, former) in zip(kinds, tables, strict=True):
+    side = np.zeros(len(moves), np.intp)
+    told: list[str] = [""] * len(moves)
+    reasons: list[str] = [NO_REASONS] * len(moves)
+    for place, (kind, (table, former)) in enumerate(zip(kinds, tables, strict=True)):
         first_time = moves.rules.version == 1
         beginning = opening(kind.definition.name, entered=kind.entered, cause=cause, first_time=first_time)
         fresh = who.before["events"][kind.at] == 0
-        alike = _alike(kind, moves, cause)
-        for i, words, reasons in _grounds(kind, table, former, fresh.tolist()):
-            customer, since, timestamp, last, trigger, features, seen = common[i]
-            change = replace(
-                alike,
-                customer_id=customer,
-                since_ms=since,
-                timestamp_ms=timestamp,
-                sequence=last + 1,
-                reason=sentence(beginning, words),
-                trigger=trigger,
-                reasons=reasons,
-                features=features,
-                seen_ms=seen,
-            )
-            found[i].append(change)
-    return found
+        side[kind.at] = place
+        for i, words, why in _grounds(kind, table, former, fresh.tolist()):
+            told[i] = sentence(beginning, words)
+            reasons[i] = why
+    return Columns(
+        sides=[_side(kind, moves, cause) for kind in kinds],
+        called=frozenset(feature.name for feature in main),
+        side=side,
+        customers=keys,
+        move=Pieces.one_of(["null"], np.zeros(len(moves), np.intp)),
+        since_ms=moves.since_ms,
+        timestamp_ms=who.at,
+        sequence=sequence + 1,
+        reason=Pieces.of(strings(told)),
+        confidence=Pieces.one_of(["null"], np.zeros(len(moves), np.intp)),
+        trigger=who.triggers(),
+        reasons=Pieces.of(reasons),
+        features=main_features(now, main, who.owner, who.books()),
+        seen_ms=who.after["last_seen"].astype(np.int64),
+        rows=who.rows,
+        sure=moves.sure,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,21 +127,18 @@ class _Kind:
         return () if self.teller is None else self.teller.columns
 
 
-def _alike(kind: _Kind, moves: AudienceMoves, cause: Cause) -> Change:
-    """Return what the changes of a kind share; the rest is empty."""
-    return Change(
-        customer_id="",
+def _side(kind: _Kind, moves: AudienceMoves, cause: Cause) -> Side:
+    """Return what the changes of a kind share."""
+    return Side(
         segment_set="audience",
         segment_id=kind.definition.id,
         segment_name=kind.definition.name,
         entered=kind.entered,
-        since_ms=0,
-        timestamp_ms=0,
-        sequence=0,
-        cause=cause,
-        reason="",
+        previous_segment=None,
+        next_segment=None,
         model_version=0 if moves.model is None else moves.model.version,
         definitions_version=moves.rules.version,
+        cause=cause,
     )
 
 
@@ -154,23 +155,6 @@ class _Seen:
     """(m,) of the audiences that they are in."""
 
 
-def _columns(
-    moves: AudienceMoves, keys: Sequence[bytes], sequence: I64, shown: Sequence[Json]
-) -> Iterator[tuple[Any, ...]]:
-    """Return what each move's record is made of besides its audience, as plain Python values."""
-    who = moves.who
-    return zip(
-        [key.decode() for key in keys],
-        moves.since_ms.tolist(),
-        who.at.tolist(),
-        sequence.tolist(),
-        who.trigger,
-        shown,
-        who.after["last_seen"].tolist(),
-        strict=True,
-    )
-
-
 def _kinds(moves: AudienceMoves) -> Iterator[_Kind]:
     """Yield the moves by kind."""
     kind = moves.slot * 2 + moves.entered
@@ -183,7 +167,7 @@ def _kinds(moves: AudienceMoves) -> Iterator[_Kind]:
 
 def _model_before(moves: AudienceMoves, cause: Cause) -> Model | None:
     """Return the model in force at the decision before."""
-    sweep = moves.who.parts[0].sweep if len(moves) else None
+    sweep = moves.who.part(0).sweep if len(moves) else None
     return moves.model if cause != "model" or sweep is None else sweep.model
 
 
@@ -193,7 +177,7 @@ def _rule(moves: AudienceMoves, i: int) -> tuple[Rule | None, Definition]:
     definition = moves.rules.definitions.by_slot.get(slot)
     if definition is not None:
         return moves.rules.rules[definition.id], definition
-    sweep = moves.who.parts[i].sweep
+    sweep = moves.who.part(i).sweep
     former = {} if sweep is None or sweep.rules is None else sweep.rules.definitions.by_slot
     if slot in former:
         return None, former[slot]
@@ -250,7 +234,7 @@ def _column(name: str, moves: AudienceMoves, seen: _Seen, at: NDArray[np.intp]) 
     if name in BY_NAME:
         feature = BY_NAME[name]
         named = feature.namespace is not None
-        books = [moves.who.parts[i].names for i in at.tolist()] if named else ()
+        books = [moves.who.part(i).names for i in at.tolist()] if named else ()
         return plain(feature, seen.view.column(feature)[at], books, exact=True)
     numbers = seen.numbers[at].tolist()
     if name == BEHAVIOUR_SEGMENT:

@@ -16,6 +16,7 @@ from models.events import F64, I64, Bool
 from models.features import BY_NAME, CLUSTERED, Feature, View, vectors
 from models.hysteresis import decide
 from models.profiles import Slab, gather, newest_time
+from streams.codec import changes, sentence_columns
 from streams.deciding.applied import Applied, running_max
 from streams.deciding.at_ticks import AtTicks
 from streams.deciding.columns import inputs_of, value_of
@@ -35,7 +36,10 @@ class Seen:
     """n applied events as they are decided."""
 
     applied: Applied
-    parts: dict[int, Partition]
+    parts: Sequence[Partition]
+    """By number."""
+    owner: NDArray[np.intp]
+    """(n,) place in `parts`."""
     view: View
     now: I64
     """(n,) when."""
@@ -81,8 +85,10 @@ class Decider:
     ticks: AtTicks = field(init=False)
 
     def __post_init__(self) -> None:
-        """Open the journal and have the kernel ready."""
+        """Open the journal and have the kernels ready."""
         features.prepare()
+        changes.prepare()
+        sentence_columns.prepare()
         self.journal = Journal(self.slab, self.rules, self.calendar, self.observer)
         self.ticks = AtTicks(self.slab, self.rules, self.calendar, self.journal)
 
@@ -101,7 +107,9 @@ class Decider:
         ready = updated.accepted & eligible(updated.after, self.rules.min_events)
         view = View(updated.after, now, self.calendar)
         view.read(self._wanted([parts[number] for number in numbers]))
-        seen = Seen(applied, parts, view, now, ready, vectors(view))
+        everyone = sorted(parts)
+        owner = np.searchsorted(everyone, applied.partition)
+        seen = Seen(applied, [*map(parts.__getitem__, everyone)], owner, view, now, ready, vectors(view))
         self._learn(seen)
         self.stages.lap("vector")
         group_part = applied.partition[updated.order[updated.start]]
@@ -150,9 +158,9 @@ class Decider:
             return
         self.slab.rows["learned_day"][updated.rows] = np.maximum(np.maximum.reduceat(due, start), before)
         by_event = np.sort(order[teach])
-        for number in np.unique(applied.partition[by_event]).tolist():
-            mine = by_event[applied.partition[by_event] == number]
-            accumulator = seen.parts[number].accumulator
+        for place in np.unique(seen.owner[by_event]).tolist():
+            mine = by_event[seen.owner[by_event] == place]
+            accumulator = seen.parts[place].accumulator
             accumulator.learn(seen.vectors[mine])
             keys = applied.events.key.take(applied.chosen[mine]).filled()
             show(accumulator, keys, gather(updated.after, mine), seen.now[mine], self.rules.erasure_key)
@@ -196,15 +204,13 @@ class Decider:
         self, seen: Seen, judge: Judge, rules: Rules, distances: F64 | None, groups: Groups, held: I64
     ) -> AudienceMoves:
         """Return who enters and leaves audiences."""
-        applied, updated = seen.applied, seen.applied.updated
+        updated = seen.applied.updated
         numbers, former = np.zeros((2, len(seen.now)), np.int64)
         numbers[groups.order] = held
         former[groups.order[1:]] = held[:-1]
         former[groups.order[groups.start]] = updated.before["behaviour"][groups.picked]
-        theirs = sorted(seen.parts.values(), key=lambda part: part.number)
-        owner = np.searchsorted([part.number for part in theirs], applied.partition)
         view = seen.view.valued(value_of(judge.model))
-        inputs = inputs_of(rules.columns, view, numbers, theirs, owner, judge.model)
+        inputs = inputs_of(rules.columns, view, numbers, seen.parts, seen.owner, judge.model)
         standing = standing_of(updated.before, groups.picked)
         flips = rules.decide_events(inputs, standing, groups.order, groups.start, updated.accepted, seen.now)
         who = self._movers(seen, flips.row)
@@ -224,7 +230,8 @@ class Decider:
         at, before_at = seen.now[event], before["last_seen"]
         return Movers(
             rows=applied.updated.rows[group],
-            parts=[seen.parts[number] for number in applied.partition[event].tolist()],
+            parts=seen.parts,
+            owner=seen.owner[event],
             when=event.astype(np.int64),
             at=at,
             after=gather(applied.updated.after, event),

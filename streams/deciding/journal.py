@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calendar import Calendar
-from models.events import F64, I64
+from models.events import I64
 from models.features import BY_NAME
+from models.packed import Packed
 from models.profiles import Slab
-from streams.codec.changes import Change
+from streams.codec.drafts import Columns, draft
 from streams.codec.output_records import Cause
 from streams.deciding.audience_records import audience_changes_of
 from streams.deciding.moves import AudienceMoves, BehaviourMoves, Chains, Moves
 from streams.deciding.records import changes_of
 from streams.observer import EngineObserver
-from streams.partition import Held
 from streams.reviewing import flow, turn
 from streams.rules import EngineRules
 
@@ -55,11 +55,13 @@ class Journal:
         owner = np.searchsorted(starts, order, side="right")
         for i, (moves, begin) in enumerate(zip(batches, [0, *starts.tolist()], strict=True)):
             moves.write(self.slab.rows, order[owner == i] - begin)
-        keys = self.slab.keys(rows.tolist())
-        made: list[list[Change]] = []
-        for moves, sequence in zip(batches, sequences, strict=True):
-            made += self._records(cause, moves, keys[len(made) : len(made) + len(moves)], sequence)
-        self._keep(batches, made, keys, order)
+        keys = Packed.of(self.slab.keys(rows.tolist()))
+        ends = np.append(starts, len(rows)).tolist()
+        made = [
+            self._changes(cause, moves, keys.take(np.arange(end - len(moves), end)), sequence)
+            for moves, sequence, end in zip(batches, sequences, ends, strict=True)
+        ]
+        self._keep(batches, made, order)
         self._mark(batches)
 
     def _number(self, batches: Sequence[Moves], rows: NDArray[np.intp], order: NDArray[np.intp]) -> I64:
@@ -76,42 +78,44 @@ class Journal:
         before[place] = after - records
         return before
 
-    def _records(
-        self, cause: Cause, moves: Moves, keys: Sequence[bytes], sequence: I64
-    ) -> list[list[Change]]:
+    def _changes(self, cause: Cause, moves: Moves, keys: Packed, sequence: I64) -> Columns:
         main = [BY_NAME[name] for name in self.rules.main_features]
         if isinstance(moves, BehaviourMoves):
             return changes_of(moves, keys, sequence, cause, main, self.calendar, self.rules.run_id)
         return audience_changes_of(moves, keys, sequence, cause, main, self.calendar)
 
-    def _keep(
-        self,
-        batches: Sequence[Moves],
-        made: Sequence[list[Change]],
-        keys: Sequence[bytes],
-        order: NDArray[np.intp],
-    ) -> None:
-        """Keep the change events for the commit of their partitions."""
-        parts = [part for moves in batches for part in moves.who.parts]
-        rows = [row for moves in batches for row in moves.who.rows.tolist()]
-        sure = [known for moves in batches for known in _known(moves.sure)]
-        told: list[Change] = []
-        for i in order.tolist():
-            part, records = parts[i], made[i]
-            part.changes += records
-            part.changed[keys[i]] = Held(records[-1], rows[i], sure[i])
-            told += records
-        self.observer.changes(told)
+    def _keep(self, batches: Sequence[Moves], made: Sequence[Columns], order: NDArray[np.intp]) -> None:
+        """Keep the change events for the commit of their partitions.
+
+        Args:
+            batches: the moves.
+            made: what is told of each batch.
+            order: (m,) of all moves.
+        """
+        parts = {part.number: part for moves in batches for part in moves.who.parts}
+        owner = np.concatenate([_numbers(moves)[moves.who.owner] for moves in batches])
+        order = order[np.argsort(owner[order], kind="stable")]
+        counts = np.concatenate([moves.records() for moves in batches])
+        first = np.cumsum(counts) - counts
+        place = np.repeat(first[order] - (np.cumsum(counts[order]) - counts[order]), counts[order])
+        changes = Columns.joined(made, place + np.arange(len(place)))
+        drafts = draft(changes, self.rules.run_id, self.rules.app_id)
+        numbers, sizes = np.unique(np.repeat(owner[order], counts[order]), return_counts=True)
+        end = 0
+        for number, size in zip(numbers.tolist(), sizes.tolist(), strict=True):
+            parts[number].drafts.append(drafts.cut(end, end + size))
+            end += size
+        self.observer.changes(changes, drafts)
 
     @staticmethod
     def _mark(batches: Sequence[Moves]) -> None:
         """Let the commit write the rows, and the review count the moves."""
         for moves in batches:
-            numbers = [part.number for part in moves.who.parts]
-            owner = np.array(numbers, np.intp)
-            parts = dict(zip(numbers, moves.who.parts, strict=True))
-            for number, part in parts.items():
-                rows = moves.who.rows[owner == number]
+            owner = _numbers(moves)[moves.who.owner]
+            parts = {part.number: part for part in moves.who.parts}
+            numbers = owner.tolist()
+            for number in np.unique(owner).tolist():
+                part, rows = parts[number], moves.who.rows[owner == number]
                 part.hot.append(rows)
                 if isinstance(moves, AudienceMoves):
                     part.cold.append(rows)
@@ -125,6 +129,6 @@ class Journal:
                     turn(parts[number], slot, count, entered=entered)
 
 
-def _known(values: F64) -> list[float | None]:
-    """Return numbers as plain ones, None for NaN."""
-    return [value if value == value else None for value in values.tolist()]  # noqa: PLR0124 - NaN is not itself
+def _numbers(moves: Moves) -> NDArray[np.intp]:
+    """Return the numbers of the partitions whose customers move."""
+    return np.array([part.number for part in moves.who.parts], np.intp)

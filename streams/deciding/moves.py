@@ -14,7 +14,7 @@ from models.clusterer import Model
 from models.events import F64, I64, Bool
 from models.names import Names
 from models.profiles.layout import AUDIENCES
-from streams.codec.main_features import Json
+from streams.codec.pieces import Pieces
 from streams.partition import Partition
 
 LATEST_S = 2**32 - 1
@@ -27,6 +27,9 @@ class Movers:
 
     rows: NDArray[np.intp]
     parts: Sequence[Partition]
+    """Whose customers they are, perhaps others too."""
+    owner: NDArray[np.intp]
+    """(m,) place in `parts`."""
     when: I64
     """(m,) place of the decision among those that are published together: of the event, or the time."""
     at: I64
@@ -37,15 +40,24 @@ class Movers:
     """(m,) the row as it was decided before."""
     before_at: I64
     """(m,) time of that decision."""
-    trigger: Sequence[Json | None]
+    trigger: Pieces | None
+    """(m,) the input record behind each, as `triggers_of` returns it; None: there is none."""
 
     def __len__(self) -> int:
         """Return the number of moves."""
         return len(self.rows)
 
     def books(self) -> Sequence[Names]:
-        """Return (m,) the dictionaries of their names."""
+        """Return the dictionaries of names of `parts`."""
         return [part.names for part in self.parts]
+
+    def part(self, at: int) -> Partition:
+        """Return the partition of a customer."""
+        return self.parts[int(self.owner[at])]
+
+    def triggers(self) -> Pieces:
+        """Return (m,) the input records, empty where there is none."""
+        return Pieces.one_of([""], np.zeros(len(self), np.intp)) if self.trigger is None else self.trigger
 
 
 class Chains:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.events import F64
 from models.features import Feature, View
 from models.names import Names
-from streams.codec.main_features import Json, features_of
+from streams.codec.json_columns import scalars
+from streams.codec.main_features import features_of
 from streams.codec.output_records import Scalar
+from streams.codec.pieces import Pieces
+
+Books: TypeAlias = Sequence[Names]
+"""The dictionaries of names of some partitions."""
 
 DECIMALS = 6
 """Of figures in records."""
@@ -62,6 +69,39 @@ def _names(namespace: str, values: F64, books: Sequence[Names]) -> list[Scalar]:
     return [book.name(namespace, code) if code else None for code, book in zip(codes, books, strict=True)]
 
 
-def main_features(view: View, main: Sequence[Feature], books: Sequence[Names]) -> list[Json]:
-    """Return the main features of the n customers of a view, with the dictionaries (n,) of their names."""
-    return features_of({one.name: plain(one, view.column(one), books) for one in main}, len(view.r))
+def main_features(view: View, main: Sequence[Feature], owner: NDArray[np.intp], books: Books) -> Pieces:
+    """Return the main features of the n customers of a view, as `features_of` does.
+
+    Args:
+        view: the customers.
+        main: which features.
+        owner: (n,) places of their dictionaries of names in `books`.
+        books: the dictionaries.
+    """
+    return features_of({one.name: _json(view, one, owner, books) for one in main}, len(view.r))
+
+
+def _json(view: View, feature: Feature, owner: NDArray[np.intp], books: Books) -> Pieces:
+    """Return a feature's values (n,) as JSON."""
+    values = view.column(feature)
+    if feature.namespace is not None:
+        return _names_json(feature.namespace, values, owner, books)
+    unknown = np.isnan(values)
+    if feature.unit == "flag":
+        return Pieces.one_of(["false", "true", "null"], np.where(unknown, 2, values != 0))
+    if feature.unit != "count":
+        return Pieces.numbers(np.round(values, DECIMALS))
+    whole = np.where(unknown, 0.0, values)
+    if not (whole == np.trunc(whole)).all():
+        return Pieces.of(scalars(plain(feature, values, ())))
+    return Pieces.numbers(whole.astype(np.int64)).but(unknown, b"null")
+
+
+def _names_json(namespace: str, values: F64, owner: NDArray[np.intp], books: Books) -> Pieces:
+    codes = np.where(np.isnan(values), 0, values).astype(np.int64)
+    known, which = np.unique(owner << 32 | codes, return_inverse=True)
+    names = [
+        books[place >> 32].name(namespace, place & 0xFFFFFFFF) if place & 0xFFFFFFFF else None
+        for place in known.tolist()
+    ]
+    return Pieces.one_of(scalars(names), which)

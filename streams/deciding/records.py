@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import repeat
-from typing import Any
 
 import numpy as np
-from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from models.calendar import Calendar
-from models.clusterer import Model
-from models.events import F64, I64, Bool
+from models.events import F64, I64, U8, Bool
 from models.features import BY_NAME, CLUSTERED, Feature, View
 from models.names import Names
-from streams.codec.changes import Change, Reason
-from streams.codec.main_features import Json
+from models.packed import Packed
+from streams.codec.drafts import Columns, Side
+from streams.codec.json_columns import strings
 from streams.codec.output_records import Cause, Scalar
-from streams.codec.reasons import MAX_REASONS, reasons_of
-from streams.codec.sentences import reason_sentence
-from streams.codec.ulid import message_ids
+from streams.codec.pieces import Pieces
+from streams.codec.reasons import MAX_REASONS, reasons_table
+from streams.codec.sentence_columns import Reasons, sentences
+from streams.codec.sentences import sentence_opening
+from streams.codec.ulid import ulid_table
 from streams.deciding.moves import BehaviourMoves
 from streams.deciding.plain import DECIMALS, main_features
 
@@ -50,17 +50,17 @@ def scalar(feature: Feature, value: float, names: Names) -> Scalar:
 
 def changes_of(
     moves: BehaviourMoves,
-    keys: Sequence[bytes],
+    keys: Packed,
     sequence: I64,
     cause: Cause,
     main: Sequence[Feature],
     calendar: Calendar,
     run_id: str,
-) -> list[list[Change]]:
-    """Return the change events of each move: what was left, if anything, then what was entered.
+) -> Columns:
+    """Return the changes of m moves, one behind the other: what was left, if anything, then what was entered.
 
     Args:
-        moves: m moves that are written.
+        moves: that are written.
         keys: the m customer ids.
         sequence: (m,) each customer's last sequence number before the move.
         cause: why they were decided.
@@ -73,111 +73,73 @@ def changes_of(
     after.read([*main, *CLUSTERED])
     previous = View(who.before, who.before_at, calendar)
     reasons = _reasons(model.contributions(moves.seen, moves.old, moves.new), after, previous, moves.old == 0)
-    ways: dict[tuple[int, int], tuple[Change, str | None]] = {}
-    found = []
-    columns = _columns(moves, keys, sequence, reasons, main_features(after, main, who.books()), run_id)
-    for (
-        customer, move, old, new, since, last, at, confidence, trigger, why, json, shown, seen, rules,
-    ) in columns:  # fmt: skip
-        if (old, new) not in ways:
-            ways[old, new] = _way(model, old, new, cause), model.name_of(old) if old else None
-        way, old_name = ways[old, new]
-        entered = replace(
-            way,
-            customer_id=customer,
-            move_id=move if old else None,
-            since_ms=at,
-            timestamp_ms=at,
-            sequence=last + 1 + (old > 0),
-            reason=_sentence(cause, way.segment_name, why, old_name),
-            confidence=confidence,
-            definitions_version=rules,
-            trigger=trigger,
-            reasons=json,
-            features=shown,
-            seen_ms=seen,
+    ways, way = np.unique(np.column_stack([moves.old, moves.new]), axis=0, return_inverse=True)
+    named = [(model.name_of(old) if old else None, model.name_of(new)) for old, new in ways.tolist()]
+    openings = [
+        sentence_opening(cause=cause, entered=True, segment_name=new, previous_name=old, next_name=new)
+        for old, new in named
+    ]
+    sentence = sentences(Pieces.one_of(strings(openings), way), reasons, label)
+    of = np.repeat(np.arange(len(moves)), moves.records())
+    entered = np.append(of[1:] != of[:-1], True)[: len(of)]
+    sides, side = _sides(moves, ways.tolist(), way, cause)
+    since = np.where(entered, who.at[of], moves.since[of])
+    return Columns(
+        sides=sides,
+        called=frozenset(feature.name for feature in main),
+        side=side[of] + entered,
+        customers=keys.take(of),
+        move=_move_ids(moves, keys, sequence, run_id).at(of),
+        since_ms=since,
+        timestamp_ms=who.at[of],
+        sequence=sequence[of] + 1 + (entered & (moves.old[of] > 0)),
+        reason=sentence.at(of),
+        confidence=Pieces.numbers(moves.sure).at(of),
+        trigger=who.triggers().at(of),
+        reasons=reasons_table(reasons).at(of),
+        features=main_features(after, main, who.owner, who.books()).at(of),
+        seen_ms=who.after["last_seen"][of].astype(np.int64),
+        rows=who.rows[of],
+        sure=moves.sure[of],
+    )
+
+
+def _sides(
+    moves: BehaviourMoves, ways: Sequence[tuple[int, int]], way: NDArray[np.intp], cause: Cause
+) -> tuple[list[Side], NDArray[np.intp]]:
+    """Return the two sides of each way, by version of the definitions, and where those of each move begin."""
+    who, model = moves.who, moves.model
+    versions = np.array([0 if part.rules is None else part.rules.version for part in who.parts], np.int64)
+    known, which = np.unique(versions[who.owner], return_inverse=True)
+    sides = [
+        Side(
+            segment_set="behaviour",
+            segment_id=f"b-{number}",
+            segment_name=model.name_of(number) if number else "",
+            entered=number == new,
+            previous_segment=f"b-{old}" if old else None,
+            next_segment=f"b-{new}",
+            model_version=model.version,
+            definitions_version=version,
+            cause=cause,
         )
-        found.append([entered] if old_name is None else [_left(entered, old_name, since), entered])
-    return found
+        for old, new in ways
+        for version in known.tolist()
+        for number in (old, new)
+    ]
+    return sides, 2 * (way * len(known) + which)
 
 
-def _way(model: Model, old: int, new: int, cause: Cause) -> Change:
-    """Return what all who move from one segment, or none, to another have in common, as they enter it."""
-    segment = next(info for info in model.segments if info.number == new)
-    return Change(
-        customer_id="",
-        segment_set="behaviour",
-        segment_id=segment.id,
-        segment_name=segment.name,
-        entered=True,
-        previous_segment=f"b-{old}" if old else None,
-        next_segment=segment.id,
-        since_ms=0,
-        timestamp_ms=0,
-        sequence=0,
-        cause=cause,
-        reason="",
-        model_version=model.version,
-        definitions_version=0,
-    )
+def _move_ids(moves: BehaviourMoves, keys: Packed, sequence: I64, run_id: str) -> Pieces:
+    """Return the ids of the moves as JSON; who comes from nowhere has none."""
+    n = len(moves)
+    segment = Pieces.one_of(["4:move"], np.zeros(n, np.intp))
+    quoted: U8 = np.full((n, 28), ord('"'), np.uint8)
+    quoted[:, 1:-1] = ulid_table(keys, segment, Pieces.numbers(sequence), run_id, moves.who.at)
+    return Pieces.rows(quoted).but(moves.old == 0, b"null")
 
 
-def _columns(
-    moves: BehaviourMoves,
-    keys: Sequence[bytes],
-    sequence: I64,
-    reasons: Sequence[tuple[Reason, ...]],
-    shown: Sequence[Json],
-    run_id: str,
-) -> Iterator[tuple[Any, ...]]:
-    """Return what each move's records are made of, as plain Python values."""
-    who = moves.who
-    customers = [key.decode() for key in keys]
-    about = zip(customers, repeat("move"), sequence.tolist(), strict=False)
-    return zip(
-        customers,
-        message_ids(about, run_id, who.at.tolist()),
-        moves.old.tolist(),
-        moves.new.tolist(),
-        moves.since.tolist(),
-        sequence.tolist(),
-        who.at.tolist(),
-        moves.sure.tolist(),
-        who.trigger,
-        reasons,
-        reasons_of(reasons),
-        shown,
-        who.after["last_seen"].tolist(),
-        [part.rules.version if part.rules is not None else 0 for part in who.parts],
-        strict=True,
-    )
-
-
-def _sentence(cause: Cause, name: str, reasons: Sequence[Reason], old_name: str | None) -> str:
-    return reason_sentence(
-        cause=cause,
-        entered=True,
-        segment_name=name,
-        reasons=reasons,
-        labels=label,
-        previous_name=old_name,
-        next_name=name,
-    )
-
-
-def _left(entered: Change, old_name: str, since_ms: int) -> Change:
-    """Return the first half of a move, from its second."""
-    return replace(
-        entered,
-        segment_id=entered.previous_segment,
-        segment_name=old_name,
-        entered=False,
-        since_ms=since_ms,
-        sequence=entered.sequence - 1,
-    )
-
-
-def _reasons(parts: F64, after: View, previous: View, fresh: Bool) -> list[tuple[Reason, ...]]:
+def _reasons(parts: F64, after: View, previous: View, fresh: Bool) -> Reasons:
     """Return the features that count most in each change of distance, with their exact shares.
 
     Args:
@@ -186,28 +148,22 @@ def _reasons(parts: F64, after: View, previous: View, fresh: Bool) -> list[tuple
         previous: the customers as they were decided before.
         fresh: (m,) held no segment before.
     """
-    totals = parts.sum(axis=1)
+    totals = parts.sum(axis=1)[:, None]
     order = np.argsort(-parts, axis=1, kind="stable")[:, :MAX_REASONS]
     heaviest = np.take_along_axis(parts, order, axis=1)
-    weights = (heaviest / np.where(totals > 0, totals, 1.0)[:, None]).astype(np.object_)
-    weights[~(totals > 0)] = None
+    weights = np.where(totals > 0, heaviest / np.where(totals > 0, totals, 1.0), np.nan)
     values = np.take_along_axis(_values(after), order, axis=1)
     before = np.full(order.shape, np.nan)
     held = np.flatnonzero(~fresh)
     before[held] = np.take_along_axis(_values(previous.at(held)), order[held], axis=1)
-    columns = zip(
-        (heaviest > 0).sum(axis=1).tolist(),
-        order.tolist(),
-        np.round(values, DECIMALS).tolist(),
-        np.round(before, DECIMALS).tolist(),
-        weights.tolist(),
-        strict=True,
+    return Reasons(
+        features=_NAMES,
+        feature=order,
+        value=np.round(values, DECIMALS),
+        previous=np.round(before, DECIMALS),
+        weight=weights,
+        count=(heaviest > 0).sum(axis=1),
     )
-    names = _NAMES
-    return [
-        tuple([Reason(names[at[i]], now[i], then[i], shares[i]) for i in range(n)])
-        for n, at, now, then, shares in columns
-    ]
 
 
 def _values(view: View) -> F64:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.packed import Packed
 from streams.codec.changes import (
     FIXED_PROPERTIES,
     MAX_VALUE_BYTES,
@@ -26,10 +27,9 @@ from streams.codec.changes import (
     encode_changes,
 )
 from streams.codec.definitions import Definition, Lineage, decode_definition, encode_definition
-from streams.codec.main_features import NO_FEATURES, features_json
+from streams.codec.json_columns import strings
+from streams.codec.main_features import Json, features_json
 from streams.codec.membership import (
-    NO_AUDIENCES,
-    NOBODY,
     Behaviour,
     audiences_json,
     behaviours_json,
@@ -37,7 +37,8 @@ from streams.codec.membership import (
     encode_memberships,
 )
 from streams.codec.output_records import Cause, Scalar, Trigger
-from streams.codec.reasons import reasons_by_column, reasons_json, reasons_of
+from streams.codec.pieces import Pieces
+from streams.codec.reasons import reasons_json
 from streams.codec.triggers import triggers_of
 from streams.records import Bundle
 
@@ -62,7 +63,7 @@ BASE = Change(
     confidence=0.83,
     model_version=12,
     definitions_version=3,
-    trigger=triggers_of([("clicks", 5, 90_411)], ["click-1"])[0],
+    trigger=Json(msgspec.json.encode(TRIGGER).decode()),
     reasons=reasons_json(REASONS),
     features=features_json({"orders_total": 7, "money_365d": 412.8}),
 )
@@ -269,13 +270,14 @@ def test_changes_are_encoded_together_as_one_by_one() -> None:
     """Texts that hold what separates values in JSON change nothing of the others."""
     texts = ['x","y', "a],[b", "},{", "c\\", "", 'q"', ",", "ü"]
     reasons = [(Reason(text, text, text, 0.5),) * (place % 3) for place, text in enumerate(texts)]
-    triggers = triggers_of([("clicks", 1, place) for place in range(len(texts))], texts)
+    places = np.arange(len(texts))
+    triggers = triggers_of(["a", "clicks"], places * 0 + 1, places * 0 + 1, places, Pieces.of(strings(texts)))
     changes = [
         but(
             customer_id=text or "c",
             reason=text,
             reasons=reasons[place],
-            trigger=triggers[place] if place % 2 else None,
+            trigger=Json(triggers.tolist()[place]) if place % 2 else None,
             features={"top_category": text, text: 1.0},
         )
         for place, text in enumerate(texts)
@@ -300,56 +302,63 @@ def test_changes_are_encoded_together_as_one_by_one() -> None:
         )
 
 
-names = st.lists(texts, min_size=1, max_size=5)
-
-
-@given(names, st.integers(1, 4), st.data())
-def test_reasons_are_encoded_together_as_one_by_one(names: list[str], size: int, data: st.DataObject) -> None:
-    """Change by change, or a column at a time: the same JSON, whatever the values."""
-    values = st.lists(scalars, min_size=size, max_size=size)
-    columns: list[tuple[str, list[Scalar], list[Scalar]]] = [
-        (name, data.draw(values), data.draw(values)) for name in names
-    ]
-    reasons = [[Reason(name, now[i], was[i], None) for name, now, was in columns] for i in range(size)]
-
-    expected = [reasons_json(one) for one in reasons]
-
-    assert reasons_of(reasons) == expected
-    assert reasons_by_column(columns) == expected
-
-
 # the other topics
 
 
 def test_a_membership_reads_back_as_written() -> None:
     """Times, confidence and features survive; NaN is null."""
-    dormant = Behaviour("b-3", "Dormant", 12)
-    behaviours = behaviours_json({3: dormant}, [3, 0], [TIME_MS - 1, 0], [math.nan, None])
-    audiences = audiences_json(["loyal", "loyal", "new"], [TIME_MS - 2, 0, 1], [1, 0, 2])
-    features = features_json({"money_365d": math.inf, "orders_total": 7})
-
-    assert behaviours[1:] == [NOBODY]
-    assert audiences[1] == NO_AUDIENCES
-    assert [held["segment_id"] for held in json.loads(audiences[2])] == ["loyal", "new"]
-    found = decode_membership(
-        *encode_memberships(["12347"], [42], [TIME_MS], behaviours[:1], audiences[:1], [features]).filled()
+    customers = ["12347", 'q"', "käthe"]
+    behaviours = behaviours_json(
+        {3: Behaviour("b-3", "Dormant", 12), 5: Behaviour("b-5", 'The "Best"', 13)},
+        np.array([3, 0, 5]),
+        np.array([TIME_MS - 1, 0, 7]),
+        np.array([math.nan, math.nan, 0.5]),
     )
+    audiences = audiences_json(
+        ["loyal", "new"], np.array([0, 0, 1]), np.array([TIME_MS - 2, 0, 1]), np.array([1, 0, 2])
+    )
+    features: list[dict[str, Scalar]] = [
+        {"money_365d": math.inf, "orders_total": 7},
+        {},
+        {"top_category": "a,b"},
+    ]
+    values = encode_memberships(
+        Packed.of_strings(customers),
+        np.array([42, 1, 2]),
+        np.array([TIME_MS, 0, 1]),
+        behaviours,
+        audiences,
+        Pieces.of([features_json(one)[1:-1] for one in features]),
+    )
+    first, second, third = [decode_membership(value) for value in values.filled()]
 
-    assert found.behaviour is not None
-    assert found.behaviour.confidence is None
-    assert found.behaviour.since == EPOCH + timedelta(milliseconds=TIME_MS - 1)
-    assert [(a.segment_id, a.since) for a in found.audiences] == [
+    assert [one.customer_id for one in (first, second, third)] == customers
+    assert first.behaviour is not None
+    assert first.behaviour.confidence is None
+    assert first.behaviour.since == EPOCH + timedelta(milliseconds=TIME_MS - 1)
+    assert [(a.segment_id, a.since) for a in first.audiences] == [
         ("loyal", EPOCH + timedelta(milliseconds=TIME_MS - 2))
     ]
-    assert found.features == {"money_365d": None, "orders_total": 7}
-    assert (found.customer_id, found.sequence, found.schema_version) == ("12347", 42, 1)
+    assert first.features == {"money_365d": None, "orders_total": 7}
+    assert (first.sequence, first.schema_version) == (42, 1)
+    assert (second.behaviour, second.audiences, second.features) == (None, [], {})
+    assert third.behaviour is not None
+    assert (third.behaviour.segment_name, third.behaviour.confidence) == ('The "Best"', 0.5)
+    assert third.features == {"top_category": "a,b"}
+    assert [a.segment_id for a in third.audiences] == ["loyal", "new"]
 
 
 def test_before_the_first_assignment_the_behaviour_is_null() -> None:
     """Nobody is put into a segment for want of data."""
-    (value,) = encode_memberships(["1"], [0], [0], [NOBODY], [NO_AUDIENCES], [NO_FEATURES]).filled()
+    nothing, nobody = np.zeros(1, np.int64), np.full(1, np.nan)
+    behaviours = behaviours_json({}, nothing, nothing, nobody)
+    audiences = audiences_json([], nothing[:0], nothing[:0], nothing)
+    (value,) = encode_memberships(
+        Packed.of([b"1"]), nothing, nothing, behaviours, audiences, Pieces.of([""])
+    ).filled()
 
     assert json.loads(value)["behaviour"] is None
+    assert json.loads(value)["audiences"] == []
 
 
 def test_a_definition_reads_back_as_written() -> None:

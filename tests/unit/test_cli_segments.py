@@ -13,17 +13,18 @@ import pytest
 import streams.reader
 from models.audiences import catalogue, parse, successor
 from models.clusterer import Review
+from models.packed import Packed
 from streams.advising import newest_advice, sentence
 from streams.cli import main
 from streams.cli.program import THREADS
 from streams.codec.activation import FROM_FILE, encode_numbered
-from streams.codec.main_features import NO_FEATURES
 from streams.codec.membership import (
     Behaviour,
     audiences_json,
     behaviours_json,
     encode_memberships,
 )
+from streams.codec.pieces import Pieces
 from streams.defining import Defining
 from streams.merging import DEFINITIONS, definitions
 from streams.reader import Row
@@ -59,13 +60,18 @@ class Deployment:
     def latest(self, _topic: str) -> dict[bytes, bytes]:
         """Return memberships: everybody in one segment and one audience."""
         segment = MODEL.segments[0]
-        (behaviour,) = behaviours_json({1: Behaviour(segment.id, segment.name, 1)}, [1], [0], [None])
-        (audiences,) = audiences_json(["window-shoppers"], [0], [1])
-        n, everybody = self.members, [str(i) for i in range(self.members)]
+        n, known = self.members, {1: Behaviour(segment.id, segment.name, 1)}
+        one, nothing = np.ones(n, np.int64), np.zeros(n, np.int64)
+        everybody = Packed.of_strings([str(i) for i in range(n)])
         values = encode_memberships(
-            everybody, [2] * n, [0] * n, [behaviour] * n, [audiences] * n, [NO_FEATURES] * n
+            everybody,
+            2 * one,
+            nothing,
+            behaviours_json(known, one, nothing, np.full(n, np.nan)),
+            audiences_json(["window-shoppers"], nothing, nothing, one),
+            Pieces.of([""] * n),
         )
-        return {name.encode(): value for name, value in zip(everybody, values.filled(), strict=True)}
+        return dict(zip(everybody.filled(), values.filled(), strict=True))
 
     def latest_rows(self, topic: str) -> dict[bytes, Row]:
         """Return definitions as they were written at noon of a day."""

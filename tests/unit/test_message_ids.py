@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.codec.rfc3339 import rfc3339, rfc3339_each
+from models.packed import Packed
+from streams.codec.pieces import Pieces
+from streams.codec.rfc3339 import rfc3339, rfc3339_table
 from streams.codec.times import parse_time
-from streams.codec.ulid import CROCKFORD, message_id, message_ids
+from streams.codec.ulid import CROCKFORD, message_id, ulid_table
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEAR_2200_MS = 7_258_118_400_000
@@ -30,7 +33,9 @@ def test_a_time_is_written_to_the_millisecond(ms: int) -> None:
 @given(st.lists(st.integers(-62_135_596_800_000, 253_402_300_799_999)))
 def test_times_are_written_together_as_one_by_one(times_ms: list[int]) -> None:
     """Every millisecond of the years 1 to 9999."""
-    assert rfc3339_each(times_ms) == [rfc3339(ms) for ms in times_ms]
+    table = rfc3339_table(np.array(times_ms, np.int64))
+
+    assert [row.tobytes().decode() for row in table] == [rfc3339(ms) for ms in times_ms]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +58,7 @@ def test_a_time_after_9999_is_refused() -> None:
     with pytest.raises(ValueError, match="year"):
         rfc3339(253_402_300_800_000)
     with pytest.raises(ValueError, match="year"):
-        rfc3339_each([0, 253_402_300_800_000])
+        rfc3339_table(np.array([0, 253_402_300_800_000]))
 
 
 def crockford(text: str) -> int:
@@ -120,9 +125,20 @@ def test_the_ids_of_a_commit_are_those_of_its_changes_one_by_one() -> None:
     changes += [("c" * length, "b-1", 3) for length in range(100, 256, 5)]
     times_ms = [0, 1_773_480_413_589, *range(2**48 - 1, 2**48 - 1 - 31 * len(changes[2:]), -31)]
 
-    many = message_ids(changes, "live", times_ms)
+    customers, segments, sequences = zip(*changes, strict=True)
 
-    assert many == [message_id(*change, "live", at) for change, at in zip(changes, times_ms, strict=True)]
-    assert message_ids([], "live", []) == []
+    def many(n: int, times_ms: list[int]) -> list[str]:
+        table = ulid_table(
+            Packed.of_strings(customers[:n]),
+            Pieces.of([f"{len(segment)}:{segment}" for segment in segments[:n]]),
+            Pieces.numbers(np.array(sequences[:n], np.int64)),
+            "live",
+            np.array(times_ms, np.int64),
+        )
+        return [row.tobytes().decode() for row in table]
+
+    expected = [message_id(*change, "live", at) for change, at in zip(changes, times_ms, strict=True)]
+    assert many(len(changes), times_ms) == expected
+    assert many(0, []) == []
     with pytest.raises(ValueError, match="48"):
-        message_ids(changes[:1], "live", [2**48])
+        many(1, [2**48])

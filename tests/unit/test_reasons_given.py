@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
@@ -13,7 +13,7 @@ import pytest
 
 from models.clusterer import Model
 from models.events import F64, I64
-from streams.codec.changes import Reason
+from streams.codec.sentence_columns import Reasons
 from streams.deciding import records
 from streams.deciding.moves import BehaviourMoves
 from streams.records import VIEWS
@@ -46,7 +46,7 @@ class Spy:
     """Listens to how the reasons of behaviour changes are made."""
 
     parts: list[tuple[BehaviourMoves, F64]] = field(default_factory=list)
-    given: list[list[tuple[Reason, ...]]] = field(default_factory=list)
+    given: list[Reasons] = field(default_factory=list)
     moves: BehaviourMoves | None = None
 
     def changes_of(self, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,7 +61,7 @@ class Spy:
     def reasons(self, real: Callable[..., Any]) -> Callable[..., Any]:
         """Keep the parts that go in, and the reasons that come out."""
 
-        def heard(parts: F64, *args: Any) -> Sequence[tuple[Reason, ...]]:
+        def heard(parts: F64, *args: Any) -> Reasons:
             assert self.moves is not None
             self.parts.append((self.moves, parts))
             self.given.append(real(parts, *args))
@@ -105,11 +105,11 @@ def test_the_shares_behind_a_reason_add_up_to_the_change_of_distance() -> None:
     for (moves, parts), given in zip(spy.parts, spy.given, strict=True):
         total = squares(moves, moves.old) - squares(moves, moves.new)
         assert np.abs(parts.sum(axis=1) - total).max(initial=0) <= 1e-9
-        for row, change, reasons in zip(parts, total.tolist(), given, strict=True):
-            largest = sorted(row[row > 0].tolist(), reverse=True)[:5]
-            shares = [reason.weight * change for reason in reasons if reason.weight is not None]
-            assert np.abs(np.array(shares) - largest[: len(shares)]).max(initial=0) <= 1e-9
-            assert len(shares) == len(reasons) == len(largest) or change <= 0
+        for row, change, weights, count in zip(parts, total, given.weight, given.count, strict=True):
+            largest = np.array(sorted(row[row > 0].tolist(), reverse=True)[:5])
+            assert count == len(largest)
+            assert change <= 0 or np.abs(weights[:count] * change - largest).max(initial=0) <= 1e-9
+            assert change > 0 or np.isnan(weights).all()
             told += 1
 
     assert told > 20

@@ -187,7 +187,7 @@ def test_a_sweep_that_changes_many_waits_for_commits_and_then_goes_on() -> None:
         while any(part.sweep is not None for part in driver.engine.parts.values()):
             driver.finish()
             full = [number for number in driver.engine.parts if driver.engine.full(number)]
-            commits.append([len(part.changes) for part in driver.engine.parts.values()])
+            commits.append([sum(map(len, part.drafts)) for part in driver.engine.parts.values()])
             assert full or not any(part.sweep is not None for part in driver.engine.parts.values())
             driver.commit()
 

@@ -1,0 +1,89 @@
+"""Texts put together from pieces, compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from models.compiled import bare_kernel, kernel
+from models.events import I64, U8
+
+_COMMA, _QUOTE, _BACKSLASH, _BLANK = ord(","), ord('"'), ord("\\"), ord(" ")
+
+
+@bare_kernel
+def put(out: U8, letters: U8, starts: I64, sizes: I64) -> None:
+    """Write n texts one behind the other, each of its k pieces.
+
+    Args:
+        out: has room for all.
+        letters: where the pieces are.
+        starts: (k, n) where each begins.
+        sizes: (k, n) bytes of each.
+    """
+    to = np.uint64(0)
+    for i in range(starts.shape[1]):
+        for j in range(starts.shape[0]):
+            source, size = np.uint64(starts[j, i]), np.uint64(sizes[j, i])
+            for k in range(size):
+                out[to + k] = letters[source + k]
+            to += size
+
+
+@bare_kernel
+def measure(sizes: I64, cuts: I64, ends: I64, found: I64) -> int:
+    """Return how many letters `put` writes.
+
+    Args:
+        sizes: (k, n) as there.
+        cuts: (c,) places of pieces, ascending.
+        ends: (n,) gets where each text ends.
+        found: (n, c) gets where these pieces of each text begin.
+    """
+    at = 0
+    for i in range(sizes.shape[1]):
+        place = 0
+        for j in range(sizes.shape[0]):
+            if place < len(cuts) and cuts[place] == j:
+                found[i, place] = at
+                place += 1
+            at += sizes[j, i]
+        ends[i] = at
+    return at
+
+
+@kernel
+def between_commas(letters: U8, n: int) -> tuple[I64, I64]:
+    """Return where each of n texts begins, and its size: brackets around all and commas between them."""
+    starts, sizes = np.empty(n, np.int64), np.empty(n, np.int64)
+    place, begin = 0, 1
+    for at in range(1, len(letters) if n else 0):
+        if letters[at] == _COMMA or at == len(letters) - 1:
+            starts[place], sizes[place] = begin, at - begin
+            place, begin = place + 1, at + 1
+    return starts, sizes
+
+
+@kernel
+def is_plain(letters: U8, size: int) -> bool:
+    """Return whether JSON takes the first bytes as they are: no quote, backslash or control character."""
+    for at in range(size):
+        byte = letters[at]
+        if byte < _BLANK or byte in (_QUOTE, _BACKSLASH):
+            return False
+    return True
+
+
+@kernel
+def characters(letters: U8, ends: I64) -> I64:
+    """Return (n,) the characters of texts in UTF-8 that lie one behind the other."""
+    counts = np.zeros(len(ends), np.int64)
+    at: Any = 0
+    for i in range(len(ends)):
+        count = 0
+        while at < ends[i]:
+            count += (letters[at] & 0xC0) != 0x80
+            at += 1
+        counts[i] = count
+    return counts
