@@ -70,7 +70,7 @@ def apart(value: float, other: float, unit: str, most: int = FINEST) -> str:
 
 
 def beside(value: float, limit: float, unit: str, word: str, called: str = "") -> tuple[str, str]:
-    """Return a figure, and a word with a limit that was calculated: both by their first digits.
+    """Return a figure, and a word with a limit that was calculated, by its first digits.
 
     Args:
         value: the figure.
@@ -82,6 +82,7 @@ def beside(value: float, limit: float, unit: str, word: str, called: str = "") -
     scaled, decimals = abs(limit * 100 if unit == "share" else limit), decimals_of(unit)
     while decimals < FINEST and abs(round(scaled, decimals) - scaled) > COARSEST * scaled:
         decimals += 1
-    figure, text = (number(each, unit, decimals) for each in (value, limit))
+    figure = apart(value, limit, unit, decimals)
+    text = number(limit, unit, decimals)
     just = "just " if figure == text and word in STRICT else ""
     return figure, f"{just}{word}{called}{text}"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streams.cli.output import moment, print_pairs, print_table, shown, wrapped
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from models.audiences import Condition, Value
     from models.audiences import Explanation as Standing
     from streams.explanation import Explanation
+
+WHOLE = frozenset(("count", "score", "years", "number"))
+"""Units whose whole figures have no decimals."""
 
 
 def print_explanation(found: Explanation) -> None:
@@ -63,7 +66,13 @@ def print_features(found: Explanation) -> None:
         named = [f for f in FEATURES if f.family == family and found.features[f.name] is not None]
         if named:
             rows = [
-                (f.name, found.features[f.name], "" if f.unit == "name" else f.unit, f.label) for f in named
+                (
+                    f.name,
+                    _in_unit(f.name, found.features[f.name]),
+                    "" if f.unit == "name" else f.unit,
+                    f.label,
+                )
+                for f in named
             ]
             print_table(family, ("feature", ">value", "unit", ""), rows)
 
@@ -79,14 +88,14 @@ def outlook_lines(found: Explanation) -> Iterator[str]:
         return
     yield "would be enough for a move, all else equal:"
     for one in found.would_move:
-        now, then = shown(found.features[one.feature]), _in_unit(one.feature, one.value)
+        now, then = (_in_unit(one.feature, value) for value in (found.features[one.feature], one.value))
         yield f"  {BY_NAME[one.feature].label} {now} -> {then}, to {one.segment_name}"
 
 
-def _in_unit(feature: str, value: float) -> str:
+def _in_unit(feature: str, value: Any) -> str:
     from models.features import BY_NAME
 
-    whole = BY_NAME[feature].unit == "count" and value == int(value)
+    whole = isinstance(value, float) and BY_NAME[feature].unit in WHOLE and value == int(value)
     return shown(int(value) if whole else value)
 
 
@@ -111,17 +120,24 @@ _HOLDS = {True: "+", False: "-", None: "?"}
 
 def _condition_lines(label: str, condition: Condition, depth: int) -> Iterator[str]:
     said = _JOINED[condition.joined] if condition.joined else condition.text
-    values = ", ".join(f"{name} {_apart(value, condition.text)}" for name, value in condition.values)
+    from models.features import BY_NAME
+
+    units = {name: BY_NAME[name].unit if name in BY_NAME else "" for name, _ in condition.values}
+    values = ", ".join(
+        f"{name} {_apart(value, condition.text, units[name])}" for name, value in condition.values
+    )
     mark, label = _HOLDS[condition.holds], f"{label}: " if label else ""
     yield f"{'  ' * depth}{mark} {label}{said}{f'  [{values}]' if values else ''}"
     for part in condition.parts:
         yield from _condition_lines("", part, depth + 1)
 
 
-def _apart(value: Value, text: str) -> str:
+def _apart(value: Value, text: str, unit: str) -> str:
     """Return a value; with more decimals where it would look the same as a number of its condition."""
     if not isinstance(value, float):
         return "unknown" if value is None else shown(value)
+    if value == int(value) and unit in WHOLE:
+        return shown(int(value))
     limits = {float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)} - {abs(value)}
     same = float(f"{abs(value):.2f}") in limits
     return f"{value:,.9f}".rstrip("0") if same else shown(value)

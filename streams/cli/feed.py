@@ -74,7 +74,10 @@ def produce(
 )
 @click.option("--events", type=click.IntRange(1), help="Stop after so many.  [default: none, or the span's]")
 @click.option(
-    "--rate", type=Positive(), help=f"Events a second.  [default: {LIVE_RATE:g}; with a span: no limit]"
+    "--rate",
+    type=Positive(),
+    help=f"Events a second; live they take some minutes to get there.  [default: {LIVE_RATE:g}; "
+    "with a span: no limit]",
 )
 @click.option("--seed", type=click.IntRange(0), help="Same seed, same shop.  [default: LIVE_SEGMENTS_SEED]")
 @click.option("--start", type=Moment(), help="A recorded span from here …")

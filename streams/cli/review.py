@@ -55,7 +55,7 @@ def _table(title: str, what: str, rows: Sequence[Segment]) -> None:
 
 
 def _counted(review: SegmentReview | None) -> tuple[object, ...]:
-    return (None,) * 3 if review is None else (f"{review.revenue:,.0f}", review.entered, review.left)
+    return (None,) * 3 if review is None else (f"{review.revenue:z,.0f}", review.entered, review.left)
 
 
 def print_review(segments: Sequence[Segment]) -> None:
@@ -74,10 +74,11 @@ def _figures(segment: Segment) -> Iterator[str]:
     if review is None:
         return
     money = (
-        f"revenue {review.revenue:,.0f} ({_share(review.revenue_share)}), {counted(review.orders, 'order')}"
+        f"revenue {review.revenue:z,.0f} ({_share(review.revenue_share)}), {counted(review.orders, 'order')}"
     )
     each = "" if review.average_order is None else f" of {review.average_order:,.2f}"
-    yield f"{money}{each}, {_share(review.coupon_share)} with a coupon"
+    coupons = "" if review.coupon_share is None else f", {_share(review.coupon_share)} with a coupon"
+    yield f"{money}{each}{coupons}"
     visits = f"orders per visit {_share(review.conversion)}, bounces {_share(review.bounce_share)}"
     yield f"{visits}, churned (not seen for 90 days) {_share(review.churned_share)}"
     clicks = f"campaign clicks per visit {_share(review.campaign_click_through)}"
@@ -86,7 +87,7 @@ def _figures(segment: Segment) -> Iterator[str]:
 
 
 def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
+    return "-" if value is None else f"{value:z.1%}"
 
 
 def _lines(segment: Segment, review: SegmentReview) -> Iterator[str]:

@@ -230,6 +230,7 @@ def test_the_first_definitions_have_not_changed() -> None:
             {"days_since_order": 32.00001, "order_gap_days": 16.0},
             "days since last order 32 (just above 2 \u00d7 days between orders: 32)",
         ),
+        ("days_since_seen * 24 > 1", {"days_since_seen": 2.909}, "days since last event 2.9 (above 0.042)"),
         ("days_since_seen * 24 > 1", {"days_since_seen": 2.0}, "days since last event 2 (above 0.042)"),
         (
             "days_since_seen * 24 > 1",

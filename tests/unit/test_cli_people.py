@@ -67,6 +67,14 @@ def test_a_figure_close_to_its_limit_has_the_decimals_that_tell_them_apart(days:
     assert f"      {shown}" in found
 
 
+def test_whole_scores_have_no_decimals() -> None:
+    """A score is 4, not 4.00; money keeps its decimals."""
+    text = '[[audience]]\nid = "lapsed"\nname = "L"\nenter = "rfm_r <= 3 AND nps > 8 AND money_30d > 1"\n'
+    found = lines(member=False, since_s=0, text=text, row={"rfm_r": 4.0, "nps": 7.5, "money_30d": 4.0})
+
+    assert [line[line.index("[") :] for line in found[2:]] == ["[rfm_r 4]", "[nps 7.50]", "[money_30d 4.00]"]
+
+
 def test_who_is_out_is_shown_with_the_condition_to_enter_and_when_they_left() -> None:
     found = lines(member=False, since_s=2 * DAY_S)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from models.calendar import Calendar
 from models.clusterer import Delta, Review
@@ -163,11 +164,14 @@ def test_people_see_what_the_customers_of_a_segment_do(capsys: pytest.CaptureFix
     print_review([segment, Segment("audience", "vip", "VIP", 2, 0.1, "")])
     printed = capsys.readouterr().out
 
-    assert "revenue 571,320 (10.0%), 4,420 orders of 129.26, - with a coupon" in printed
+    assert "revenue 571,320 (10.0%), 4,420 orders of 129.26\n" in printed  # no coupon is known of
     assert "48 in, 31 out" in printed
     assert "categories: home 31%" in printed
     assert "unlike the others: orders (90 days) 0.10 (all: 1.90)" in printed
     assert " 0.00 (all: 36.59)" in printed  # not -0.00: a mean of nothing is a hair below zero in the model
     assert "brands" not in printed
+    back = replace(review, revenue=-0.4, revenue_share=-0.0001, orders=0, average_order=None)
+    print_review([Segment("behaviour", "b-2", "Back", 1, 0.1, "", back)])
+    assert "revenue 0 (0.0%), 0 orders\n" in capsys.readouterr().out  # refunds alone: not -0.0%
     print_review([Segment("behaviour", "b-1", "New", 0, 0.0, "")])
     assert capsys.readouterr().out == ""
