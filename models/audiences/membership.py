@@ -165,15 +165,15 @@ def _hold_back(
         now_s: (n,) epoch seconds.
         who: (m,) whose bits they are, of the n; None for all.
     """
-    if not changing.any():
-        return
-    for slot, wait in wait_s.items():
-        rows = np.flatnonzero(changing & (_ONE << np.uint32(slot)))
-        if len(rows):
-            theirs = rows if who is None else who[rows]
-            since = since_s[theirs, np.full(len(rows), slot)].astype(np.int64)
-            early = (since > 0) & (now_s[theirs] - since < wait)
-            changing[rows[early]] &= ~(_ONE << np.uint32(slot))
+    wait = np.zeros(AUDIENCES, np.int64)
+    wait[[*wait_s]] = [*wait_s.values()]
+    waiting = np.uint32(sum(1 << slot for slot in wait_s))
+    rows, slot = changed(changing & waiting)
+    if len(rows):
+        theirs = rows if who is None else who[rows]
+        since = since_s[theirs, slot].astype(np.int64)
+        early = (since > 0) & (now_s[theirs] - since < wait[slot])
+        np.bitwise_and.at(changing, rows[early], ~(_ONE << slot[early].astype(np.uint32)))
 
 
 def apply(standing: Standing, rows: NDArray[np.intp], bits: U32, time_ms: I64) -> Flips:

@@ -13,9 +13,11 @@ import numpy as np
 from models import value as value_models
 from models.calendar import Calendar
 from models.events import F64
+from models.features.arithmetic import lay_out
 from models.features.browsing import browsing, engagement, visits
 from models.features.interests import attributes, funnel, interests
 from models.features.purchases import purchases
+from models.features.reading import LINE
 from models.features.value import value
 from models.features.view import Feature, View, order_history
 from models.profiles.layout import ROW
@@ -52,9 +54,11 @@ _MOVING = [j for j, feature in enumerate(CLUSTERED) if feature.course != "still"
 
 
 def prepare() -> None:
-    """Have the kernel compiled, or loaded if it was compiled before: no event shall wait for it."""
+    """Have the kernels compiled, or loaded if they were compiled before: no event shall wait for them."""
     value_models.prepare()
-    View(np.empty(0, ROW), np.empty(0, np.int64), Calendar.utc()).read(FEATURES)
+    nobody = View(np.empty(0, ROW), np.empty(0, np.int64), Calendar.utc())
+    nobody.read(FEATURES)
+    vectors(nobody)
 
 
 def evaluate(view: View, features: Sequence[Feature] = FEATURES) -> dict[str, F64]:
@@ -66,21 +70,25 @@ def evaluate(view: View, features: Sequence[Feature] = FEATURES) -> dict[str, F6
 def vectors(view: View, features: Sequence[Feature] = CLUSTERED) -> F64:
     """Return (n, d) transformed features for the clusterer; NaN for unknown."""
     view.read(features)
-    out = np.empty((len(view.now), len(features)))
-    for j, feature in enumerate(features):
-        out[:, j] = _transformed(feature, view)
-    return out
+    return _laid_out(view, features, range(len(features)), np.empty((len(view.now), len(features))))
 
 
 def vectors_later(view: View, seen: F64) -> F64:
     """Return the vectors (n, d) of customers without events since, on the day on which `seen` (n, d) was."""
-    view.read([CLUSTERED[j] for j in _MOVING])
-    out = seen.copy()
-    for j in _MOVING:
-        out[:, j] = _transformed(CLUSTERED[j], view)
-    return out
+    moving = [CLUSTERED[j] for j in _MOVING]
+    view.read(moving)
+    return _laid_out(view, moving, _MOVING, seen.copy())
 
 
-def _transformed(feature: Feature, view: View) -> F64:
-    column = view.column(feature)
-    return np.log1p(np.maximum(column, 0.0)) if feature.transform == "log1p" else column
+def _laid_out(view: View, features: Sequence[Feature], places: Sequence[int], rows: F64) -> F64:
+    """Write transformed features to their places in rows (n, d), and return these."""
+    n = len(rows)
+    columns = np.empty((len(features), n // LINE * LINE + 3 * LINE))  # no two columns 4 KiB apart
+    for feature, column in zip(features, columns[:, :n], strict=True):
+        value = view.column(feature)
+        if feature.transform == "log1p":
+            np.log1p(np.maximum(value, 0.0, out=column), out=column)
+        else:
+            column[:] = value
+    lay_out(columns, np.array(places, np.int64), rows)
+    return rows

@@ -16,9 +16,10 @@ from models.compiled import bare, bare_kernel
 from models.events import F64, I64
 from models.profiles.layout import ROW, ROW_BYTES
 
-CELL, DAYS, ORDER_DAYS, TOTAL, SQUARES, HEAVIEST, USED = range(7)
+CELL, DAYS, ORDER_DAYS, TOTAL, SQUARES, HEAVIEST, USED, TOP = range(8)
 """What is read of a field: one cell; the sum of a day ring, or of a column of the order ring, over a window;
-of the weights of slots the sum, the sum of squares and the greatest; the number of slots in use."""
+of the weights of slots the sum, the sum of squares and the greatest; the number of slots in use; the code in
+the slot whose weight, in the field of that name, is the greatest."""
 WIDTHS = (8, 4, 2, 1)
 LINE = 8
 """Numbers of a cache line."""
@@ -38,12 +39,12 @@ class Plan(NamedTuple):
     by_width: tuple[NDArray[np.uintp], ...]
     """Cells of each of `WIDTHS`."""
     sums: I64
-    """(s, 5) what, bytes of a cell, first cell, number of cells, window."""
+    """(s, 5) what, bytes of a cell, first cell, number of cells; the window, or the first weight."""
 
 
 @lru_cache(maxsize=256)
-def _plan(readings: tuple[Reading, ...]) -> tuple[Plan, tuple[Reading, ...]]:
-    """Return the plan of some readings, and their order in it."""
+def _plan(readings: tuple[Reading, ...]) -> tuple[Plan, tuple[tuple[Reading, np.dtype[Any] | None], ...]]:
+    """Return the plan of some readings, and these in its order, each with its `_kind`."""
     cells: dict[int, list[Reading]] = {width: [] for width in WIDTHS}
     others: list[Reading] = []
     for reading in readings:
@@ -52,17 +53,22 @@ def _plan(readings: tuple[Reading, ...]) -> tuple[Plan, tuple[Reading, ...]]:
         np.array([_first(field) + cell for _, field, cell in cells[width]], np.uintp) for width in WIDTHS
     )
     sums = [
-        (what, ROW[field].base.itemsize, _first(field), ROW[field].shape[0], window)
+        (what, ROW[field].base.itemsize, _first(field), ROW[field].shape[0], _last(what, field, window))
         for what, field, window in others
     ]
     order = (*(reading for width in WIDTHS for reading in cells[width]), *others)
-    return Plan(by_width, np.array(sums, np.int64).reshape(len(sums), 5)), order
+    plan = Plan(by_width, np.array(sums, np.int64).reshape(len(sums), 5))
+    return plan, tuple((reading, _kind(reading)) for reading in order)
 
 
 def _first(field: str) -> int:
     """Return the place of a field in its row, in cells of its own type."""
     _, offset, *_ = ROW.fields[field]  # type: ignore[index] # ROW has fields
     return int(offset) // ROW[field].base.itemsize
+
+
+def _last(what: int, field: str, window: int) -> int:
+    return _first(f"{field}_weight") if what == TOP else window
 
 
 _DAYS = _first("ring_day"), _first("order_day")
@@ -91,7 +97,10 @@ def read(
     weights, by_width = cells[0].view(np.float64), plan.by_width
     in_widths = cells[0], cells[1], cells[2], cells[3]
     _read(*in_widths, weights, index, by_width, plan.sums, _DAYS, today, whole, real)
-    return {reading: _column(reading, whole[k, :n], real[k, :n]) for k, reading in enumerate(order)}
+    return {
+        reading: real[k, :n] if kind is None else _whole(whole[k, :n], kind)
+        for k, (reading, kind) in enumerate(order)
+    }
 
 
 def cell_of(rows: NDArray[np.void], field: str, cell: int, index: NDArray[np.intp] | None = None) -> Any:
@@ -101,12 +110,21 @@ def cell_of(rows: NDArray[np.void], field: str, cell: int, index: NDArray[np.int
     return values if ROW[field].base.kind == "f" else values.astype(np.int64)
 
 
-def _column(reading: Reading, whole: I64, real: F64) -> Any:
+def _whole(column: I64, kind: np.dtype[Any]) -> I64:
+    """Return whole numbers, which were read without their sign."""
+    return column if kind is _WHOLE else column.astype(kind).astype(np.int64)
+
+
+def _kind(reading: Reading) -> np.dtype[Any] | None:
+    """Return the type by which whole numbers have their sign, None for real numbers."""
     what, field, _ = reading
     base = ROW[field].base
     if what != CELL or base.kind == "f":
-        return real
-    return whole if base.kind == "u" or base.itemsize == WIDTHS[0] else whole.astype(base).astype(np.int64)
+        return None
+    return _WHOLE if base.kind == "u" or base == _WHOLE else base
+
+
+_WHOLE = np.dtype(np.int64)
 
 
 @bare_kernel
@@ -160,6 +178,8 @@ def _read(
                 _orders(cells1, cells2, days[1], index, begin, end, today, first, size, window, real, at + k)
             elif what == USED:
                 _used(cells2, index, begin, end, first, size, real, at + k)
+            elif what == TOP:
+                _top(cells2, weights, index, begin, end, first, size, window, real, at + k)
             else:
                 _weighed(weights, index, begin, end, first, size, what, real, at + k)
 
@@ -245,6 +265,29 @@ def _used(
         for slot in range(np.uintp(first), np.uintp(first + size)):
             found += cells[row, slot] > 0
         real[to, i] = found
+
+
+@bare
+def _top(
+    cells: Cells,
+    weights: F64,
+    index: NDArray[np.intp],
+    begin: int,
+    end: int,
+    first: int,
+    size: int,
+    first_weight: int,
+    real: F64,
+    to: int,
+) -> None:
+    """Find the code in the heaviest slot, the first of equals."""
+    code, weight = np.uintp(first), np.uintp(first_weight)
+    for i in range(np.uintp(begin), np.uintp(end)):
+        row = np.uintp(index[i])
+        best: Whole = np.uintp(0)
+        for slot in range(np.uintp(1), np.uintp(size)):
+            best = slot if weights[row, weight + slot] > weights[row, weight + best] else best
+        real[to, i] = cells[row, code + best]
 
 
 @bare

@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Container, Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.calendar import DAY_MS, Calendar
 from models.clusterer import Review
 from models.events import I64
+from models.features.arithmetic import one_type
+from models.features.reading import CELL, TOP, Reading
 from models.features.tally_kernel import CODE_BITS, EMPTY, GROUPS, count, spread
 from models.features.view import View
 from models.names import Names
@@ -24,6 +27,14 @@ _TOTALS = ("orders", "sessions", "bounces", "coupon_orders", "campaign_clicks", 
 COLUMNS = (*_TOTALS, "customers", "buyers", "money", "silent")
 """Columns of the review, beside `category:<name>` and `brand:<name>`: the customers whose favourite it is."""
 NAMED = ("category", "brand")
+HELD = ("behaviour", "audience_bits")
+"""Fields by which customers are counted."""
+_FIELDS = (*_TOTALS, "money_gross", "money_refunded", "last_seen", *HELD)
+READINGS: tuple[Reading, ...] = (
+    *((CELL, field, 0) for field in _FIELDS),
+    *((TOP, slots, 0) for slots in NAMED),
+)
+"""What is read of customers."""
 
 
 class Tally:
@@ -44,20 +55,24 @@ class Tally:
         self._pairs = _no_pairs(256)
         self._used = np.zeros(1 + len(NAMED), np.int64)
 
-    def add(self, view: View, audiences: int) -> None:
+    def add(self, view: View, audiences: int, at: NDArray[np.intp] | None = None) -> None:
         """Add customers who have been decided; who is in no behaviour segment counts as of segment 0.
 
         Args:
             view: n customers.
             audiences: bit s: the audience of slot s counts.
+            at: places of those who are added; None for all.
         """
-        rows = np.require(view.r, None, ["C", "W"])  # one type of array: the kernel is compiled once
-        index = np.arange(len(rows)) if view.index is None else view.index
+        view.read((), (), READINGS)
+        columns = tuple(one_type(view.whole(field)) for field in _FIELDS)
+        favourites = tuple(one_type(view.favourite(slots)) for slots in NAMED)
+        places = np.arange(len(view.now)) if at is None else np.ascontiguousarray(at)
+        now, one = one_type(view.now), np.zeros(len(COLUMNS), np.int64)
         done, silent_ms = 0, SILENT_DAYS * DAY_MS
-        while done < len(index):
-            held = self._numbers, self._sums, self._used, self._pairs
-            done = count(rows, index, view.now, audiences, silent_ms, done, *held)
-            if done < len(index):
+        while done < len(places):
+            held = self._numbers, self._sums, self._used, self._pairs, one
+            done = count(columns, favourites, places, now, audiences, silent_ms, done, *held)
+            if done < len(places):
                 self._grow()
 
     def _grow(self) -> None:
@@ -69,7 +84,7 @@ class Tally:
         if self._used[1:].max() + GROUPS >= self._pairs.shape[1] // 2:
             old, self._pairs = self._pairs, _no_pairs(2 * self._pairs.shape[1])
             for kind, kept in enumerate(old):
-                spread(kept[kept[:, 0] != EMPTY], self._pairs[kind])
+                spread(kept[kept[:, 0] != EMPTY], self._pairs, kind)
 
     def review(self, names: Names) -> Review:
         """Return the sums by number.
@@ -103,9 +118,8 @@ class Tally:
 
 def prepare() -> None:
     """Have the kernels compiled, or loaded if they were compiled before."""
-    tally = Tally(0)
-    tally.add(View(np.zeros(1, ROW), np.zeros(1, np.int64), Calendar.utc()), 0)
-    spread(np.empty((0, 2), np.int64), _no_pairs(1)[0])
+    Tally(0).add(View(np.zeros(1, ROW), np.zeros(1, np.int64), Calendar.utc()), 0)
+    spread(np.empty((0, 2), np.int64), _no_pairs(1), 0)
 
 
 def _no_pairs(size: int) -> I64:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from models.compiled import compiled, kernel
-from models.events import I64
-
-Rows: TypeAlias = Any
-Row: TypeAlias = Any
-Cells: TypeAlias = Any  # an array that is a field of a row
+from models.compiled import bare, bare_kernel
+from models.events import F64, I64
 
 GROUPS = 32
 """Places of groups; those of behaviour segments come behind."""
@@ -23,9 +19,10 @@ _MIX = 0x9E3779B1
 """Spreads pairs: a product with it is below 2⁶³."""
 
 
-@kernel
+@bare_kernel
 def count(
-    rows: Rows,
+    columns: tuple[I64, ...],
+    favourites: tuple[F64, ...],
     index: I64,
     now: I64,
     groups: int,
@@ -35,12 +32,14 @@ def count(
     sums: I64,
     used: I64,
     pairs: I64,
+    one: I64,
 ) -> int:
     """Add customers from the `at`-th on; return up to which there was room, see `Tally`.
 
     Args:
-        rows: records of dtype `models.profiles.ROW`.
-        index: (n,) which of them are the customers.
+        columns: (n,) each, in the order of `tally.READINGS`.
+        favourites: (n,) each, codes of the favourite category and brand, 0 for none.
+        index: (m,) places of the customers in the columns.
         now: (n,) epoch milliseconds.
         groups: bit g: audience g counts as group g.
         silent_ms: who was not seen for longer counts as silent.
@@ -49,36 +48,46 @@ def count(
         sums: (GROUPS + p, c) of each group, then of each behaviour segment.
         used: (3,) behaviour segments there are; pairs of a place and a name, for each kind of name.
         pairs: (2, s, 2) place and name of each kind (or `EMPTY`), how often; s is a power of 2.
+        one: (c,) for the numbers of a customer.
     """
-    for i in range(at, len(index)):
+    orders, sessions, bounces, coupon_orders, campaign_clicks, campaign_orders = columns[:6]
+    gross, refunded, last_seen, behaviour, bits = columns[6:]
+    for k in range(at, len(index)):
         if max(used[1], used[2]) + GROUPS >= pairs.shape[1] // 2:
-            return i
-        r = rows[index[i]]
-        place = _place_of(r.behaviour, numbers, used)
+            return k
+        i = np.uintp(index[k])
+        place = _place_of(behaviour[i], numbers, used)
         if place < 0:
-            return i
-        category = _favourite(r.category, r.category_weight)
-        brand = _favourite(r.brand, r.brand_weight)
-        _add(r, now[i], silent_ms, sums[GROUPS + place])
-        used[1] += _count_pair(pairs[0], GROUPS + place, category)
-        used[2] += _count_pair(pairs[1], GROUPS + place, brand)
-        inside: Any = np.int64(r.audience_bits) & groups
-        for group in range(GROUPS):
-            if inside >> group & 1:
-                _add(r, now[i], silent_ms, sums[group])
-                used[1] += _count_pair(pairs[0], group, category)
-                used[2] += _count_pair(pairs[1], group, brand)
+            return k
+        one[0], one[1], one[2] = orders[i], sessions[i], bounces[i]
+        one[3], one[4], one[5] = coupon_orders[i], campaign_clicks[i], campaign_orders[i]
+        one[6], one[7], one[8] = 1, orders[i] > 0, gross[i] - refunded[i]
+        one[9] = last_seen[i] > 0 and now[i] - last_seen[i] > silent_ms
+        category: Any = np.int64(favourites[0][i])
+        brand: Any = np.int64(favourites[1][i])
+        _add(one, sums, GROUPS + place)
+        used[1] += _count_pair(pairs, 0, GROUPS + place, category)
+        used[2] += _count_pair(pairs, 1, GROUPS + place, brand)
+        inside: Any = bits[i] & groups
+        group = 0
+        while inside > 0:
+            if inside & 1:
+                _add(one, sums, group)
+                used[1] += _count_pair(pairs, 0, group, category)
+                used[2] += _count_pair(pairs, 1, group, brand)
+            inside >>= 1
+            group += 1
     return len(index)
 
 
-@kernel
-def spread(kept: I64, pairs: I64) -> None:
-    """Put pairs (k, 2), each once, into room (s, 2) for more of them."""
+@bare_kernel
+def spread(kept: I64, pairs: I64, kind: int) -> None:
+    """Put pairs (k, 2), each once, into room for more of them."""
     for i in range(len(kept)):
-        _pair_of(pairs, kept[i, 0], kept[i, 1])
+        _pair_of(pairs, kind, kept[i, 0], kept[i, 1])
 
 
-@compiled
+@bare
 def _place_of(number: int, numbers: I64, used: I64) -> int:
     """Return the place of a behaviour segment, a new one if need be; -1 where there is none left."""
     for place in range(used[0]):
@@ -91,45 +100,28 @@ def _place_of(number: int, numbers: I64, used: I64) -> int:
     return int(used[0]) - 1
 
 
-@compiled
-def _add(r: Row, now: int, silent_ms: int, sums: I64) -> None:
-    """Add a customer to sums, in the order of `tally.COLUMNS`."""
-    sums[0] += r.orders
-    sums[1] += r.sessions
-    sums[2] += r.bounces
-    sums[3] += r.coupon_orders
-    sums[4] += r.campaign_clicks
-    sums[5] += r.campaign_orders
-    sums[6] += 1
-    sums[7] += r.orders > 0
-    sums[8] += r.money_gross - r.money_refunded
-    sums[9] += r.last_seen > 0 and now - r.last_seen > silent_ms
+@bare
+def _add(one: I64, sums: I64, to: int) -> None:
+    """Add a customer to the sums of a place."""
+    place = np.uintp(to)
+    for c in range(np.uintp(len(one))):
+        sums[place, c] += one[c]
 
 
-@compiled
-def _favourite(codes: Cells, weights: Cells) -> int:
-    """Return the code in the heaviest slot, 0 when there is none."""
-    best = 0
-    for slot in range(1, len(weights)):
-        if weights[slot] > weights[best]:
-            best = slot
-    return int(codes[best])
+@bare
+def _count_pair(pairs: I64, kind: int, place: int, code: Any) -> int:
+    """Count a pair of a place and the code of a name, unless the code is 0; return 1 for a new one."""
+    return 0 if code == 0 else _pair_of(pairs, kind, np.int64(place) << CODE_BITS | code, 1)
 
 
-@compiled
-def _count_pair(pairs: I64, place: int, code: int) -> int:
-    """Count a pair, unless the code is 0; return 1 for a new one."""
-    return 0 if code == 0 else _pair_of(pairs, np.int64(place) << CODE_BITS | code, 1)
-
-
-@compiled
-def _pair_of(pairs: I64, pair: Any, often: int) -> int:
+@bare
+def _pair_of(pairs: I64, kind: int, pair: Any, often: int) -> int:
     """Count a pair so often; return 1 for a new one."""
-    last = len(pairs) - 1
-    cell = (pair * _MIX >> 20) & last
-    while pairs[cell, 0] != pair and pairs[cell, 0] != EMPTY:
+    last = pairs.shape[1] - 1
+    cell: Any = (pair * _MIX >> 20) & last
+    while pairs[kind, cell, 0] != pair and pairs[kind, cell, 0] != EMPTY:
         cell = (cell + 1) & last
-    new = pairs[cell, 0] == EMPTY
-    pairs[cell, 0] = pair
-    pairs[cell, 1] += often
+    new = pairs[kind, cell, 0] == EMPTY
+    pairs[kind, cell, 0] = pair
+    pairs[kind, cell, 1] += often
     return int(new)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from models.calendar import DAY_MS, Calendar
 from models.events import F64, I64, MONEY_SCALE
-from models.features.arithmetic import elapsed, one_type, quotients
+from models.features.arithmetic import elapsed, faded, fading, one_type, quotients
 from models.features.reading import (
     CELL,
     DAYS,
     HEAVIEST,
     ORDER_DAYS,
     SQUARES,
+    TOP,
     TOTAL,
     USED,
     Column,
@@ -47,6 +48,7 @@ class View:
         value: judges what customers are worth; without it the features of value are unknown.
         index: (n,) which of the rows are seen, in that order; None for all of them. Nothing is copied, so
             they must not change before all that is asked for has been read, or not in what features read.
+        earlier: the same rows at an earlier time.
     """
 
     r: NDArray[np.void]
@@ -54,6 +56,7 @@ class View:
     calendar: Calendar
     value: ValueModel | None = None
     index: NDArray[np.intp] | None = None
+    earlier: View | None = None
 
     def at(self, place: NDArray[np.intp]) -> View:
         """Return a view of the rows at these places, in that order."""
@@ -71,6 +74,7 @@ class View:
         """Return the same rows later (n,) on the same local day; what was read of them is known."""
         other = View(self.r, now, self.calendar, self.value, self.index)
         other.__dict__["_known"], other.__dict__["today"] = self._known, self.today
+        other.earlier = self
         return other
 
     @cached_property
@@ -104,13 +108,25 @@ class View:
         values: NDArray[Any] = self.r[field]
         return values if self.index is None else values[self.index]
 
-    def read(self, features: Iterable[Feature], fields: Iterable[str] = ()) -> None:
-        """Read all that features need from the rows, and fields, in one pass: worth it for many of both."""
-        wanted = dict.fromkeys(reading for feature in features for reading in readings_of(feature))
-        wanted.update(((CELL, field, 0), None) for field in fields)
-        missing = [reading for reading in wanted if reading not in self._known]
+    def read(
+        self, features: Iterable[Feature], fields: Iterable[str] = (), readings: Iterable[Reading] = ()
+    ) -> None:
+        """Read all that features need from the rows, fields and more, in one pass: worth it for many."""
+        known, wanted = self._known, _readings(tuple(features), tuple(fields), tuple(readings))
+        missing = [reading for reading in wanted if reading not in known]
         if missing:
-            self._known.update(self._pass(missing))
+            known.update(self._pass(missing))
+
+    def anew(self, fields: Iterable[str], place: NDArray[np.intp]) -> View:
+        """Return what is known so far, with fields of the rows at these places as they are by now."""
+        other, known = View(self.r, self.now, self.calendar, self.value, self.index), dict(self._known)
+        there = place if self.index is None else self.index[place]
+        for field in fields:
+            column = self.whole(field).copy()
+            column[place] = cell_of(self.r, field, 0, there)
+            known[CELL, field, 0] = column
+        other.__dict__["_known"] = known
+        return other
 
     def valued(self, value: ValueModel | None) -> View:
         """Return the same rows at the same time, judged by a model of value; what is known so far is kept."""
@@ -124,6 +140,8 @@ class View:
     @cached_property
     def valuation(self) -> Valuation:
         """Return the features of value, each computed when it is asked for."""
+        if self.earlier is not None and self.earlier.value is self.value:
+            return self.earlier.valuation.later(self.now)
         return Valuation(self.history(), self.value)
 
     def history(self) -> OrderHistory:
@@ -181,6 +199,11 @@ class View:
         found: Column = self._read(USED, slots)
         return found
 
+    def favourite(self, slots: str) -> Column:
+        """Return the code in the heaviest slot, 0 when there is none."""
+        found: Column = self._read(TOP, slots)
+        return found
+
     def since(self, field: str) -> Column:
         """Return days since a time field, NaN for never."""
         found = np.empty(len(self.now))
@@ -199,7 +222,9 @@ class View:
         """Return what is left by `now` of a unit as of a time field: several sums share it."""
         known, key = self._halved, (field, half_life_d)
         if key not in known:
-            known[key] = np.exp2(-((self.now - self.whole(field)) / (half_life_d * DAY_MS)))
+            halvings = np.empty(len(self.now))
+            fading(one_type(self.whole(field)), one_type(self.now), half_life_d * DAY_MS, halvings)
+            known[key] = np.exp2(halvings, out=halvings)
         return known[key]
 
     def browse_decay(self, field: str, half_life_d: int) -> Column:
@@ -210,8 +235,9 @@ class View:
     def order_decay(self, field: str, half_life_d: int) -> Column:
         """Return an order sum as of `now`."""
         value = self.real(field, ORDER_HALF_LIVES_D.index(half_life_d))
-        left = np.minimum(self._left("order_decay_at", half_life_d), 1.0)
-        return np.where(self.whole("order_decay_at") > 0, value * left, 0.0)
+        found, left = np.empty(len(self.now)), self._left("order_decay_at", half_life_d)
+        faded(one_type(value), left, one_type(self.whole("order_decay_at")), found)
+        return found
 
     def number(self, field: str) -> Column:
         """Return a field as it is."""
@@ -250,6 +276,17 @@ def readings_of(feature: Feature) -> tuple[Reading, ...]:
     view = View(np.zeros(1, ROW), np.zeros(1, np.int64), Calendar.utc())
     feature.value(view)
     return tuple(view._known)  # noqa: SLF001 - its own
+
+
+@lru_cache(maxsize=256)
+def _readings(
+    features: tuple[Feature, ...], fields: tuple[str, ...], readings: tuple[Reading, ...]
+) -> tuple[Reading, ...]:
+    """Return what features read of rows, fields and readings, each once."""
+    found = dict.fromkeys(reading for feature in features for reading in readings_of(feature))
+    found.update(((CELL, field, 0), None) for field in fields)
+    found.update(dict.fromkeys(readings))
+    return tuple(found)
 
 
 def share(part: Column, whole: Column) -> Column:

@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from scipy.special import betainc, betaln, expit, gammaln, hyp2f1, psi, xlog1py, xlogy
 
-from models.events import F64
+from models.events import F64, Bool
 from models.value.maximum import STEPS, WARM_STEPS, log_maximum, significant
 
 SHAPES = (1e-3, 1e2)
@@ -26,6 +26,26 @@ POLE = 1e-9
 """No hypergeometric series is asked for nearer than this to its pole at a + b + x = 1."""
 STARTS = ((1.0, 1.0, 1.0, 1.0), (0.25, 0.25, 0.8, 2.5), (2.0, 1.0, 0.2, 5.0))
 """Where the search begins: r, alpha in mean observation times, a, b."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Rhythm:
+    """What the model says of n customers by their orders, at whatever time they are looked at; (n,) each."""
+
+    alpha: float
+    repeat: Bool
+    """Who has come back."""
+    left: F64
+    """Logarithm of the odds of having left right after the last order."""
+    orders: F64
+    """Orders that speak for a rate: the model's own r among them."""
+    last: F64
+    """Logarithm of alpha and the days until the last order."""
+
+    def p_alive(self, age: F64) -> F64:
+        """Return the probability that each customer is alive at an age (n,), see `BgNbd.p_alive`."""
+        gone = self.left + self.orders * (np.log(self.alpha + age) - self.last)
+        return np.where(self.repeat, expit(-gone), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +101,14 @@ class BgNbd:
         Exactly 1 at x = 0: in this model a customer can leave only after a repeat order, so a single order,
         however old, says nothing about leaving. (From eq. 6: the share of the "still alive" term.)
         """
+        return self.rhythm(x, t_x).p_alive(age)
+
+    def rhythm(self, x: F64, t_x: F64) -> Rhythm:
+        """Return what is known of customers by their orders alone."""
         repeat = x > 0
         count = np.where(repeat, x, 1.0)
-        gone = np.log(self.a) - np.log(self.b + count - 1.0)
-        gone += (self.r + count) * (np.log(self.alpha + age) - np.log(self.alpha + t_x))
-        return np.where(repeat, expit(-gone), 1.0)
+        left = np.log(self.a) - np.log(self.b + count - 1.0)
+        return Rhythm(self.alpha, repeat, left, self.r + count, np.log(self.alpha + t_x))
 
     def expected_orders(self, x: F64, t_x: F64, age: F64, days: float) -> F64:
         """Return the expected number of orders in the next `days`, at least 0 (eq. 10)."""

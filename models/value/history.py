@@ -43,6 +43,12 @@ class OrderHistory:
         columns = (self.orders, self.first_order, self.last_order, self.money, self.as_of)
         return OrderHistory(*(column[index] for column in columns))
 
+    def later(self, as_of: I64) -> OrderHistory:
+        """Return the same histories as of another time (n,); what does not depend on it is known."""
+        other = OrderHistory(self.orders, self.first_order, self.last_order, self.money, as_of)
+        other.__dict__.update({name: self.__dict__[name] for name in _TIMELESS if name in self.__dict__})
+        return other
+
     @cached_property
     def known(self) -> Bool:
         """Return who has ordered at all; for others all values are unknown."""
@@ -83,3 +89,6 @@ class OrderHistory:
     def average(self) -> F64:
         """Return the net money per order, in units of the currency."""
         return self.spent / self.count
+
+
+_TIMELESS = ("known", "count", "x", "t_x", "spent", "average")

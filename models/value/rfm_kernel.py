@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compiled import compiled, kernel
+from models.compiled import bare, bare_kernel
 from models.events import F64, I64
 
 SCORES = 5
 
 
-@kernel
+@bare_kernel
 def score(
     orders: I64,
     first_order: I64,
@@ -35,22 +35,28 @@ def score(
         codes: (5, 5) code of the segment by the scores of recency and frequency.
         found: (4, n) receives the scores of recency, frequency and money, and the code.
     """
-    for i in range(len(orders)):
-        if orders[i] <= 0 or first_order[i] <= 0 or last_order[i] <= 0:
-            found[:, i] = np.nan
-            continue
-        recency = SCORES + 1 - _score(max(as_of[i] - last_order[i], 0) / units[0], cuts[0])
-        frequency = _score(float(orders[i]), cuts[1])
-        found[0, i] = recency
-        found[1, i] = frequency
-        found[2, i] = _score(money[i] / units[1], cuts[2])
-        found[3, i] = codes[recency - 1, frequency - 1]
+    for i in range(np.uintp(len(orders))):
+        found[0, i] = SCORES + 1 - _score(max(as_of[i] - last_order[i], 0) / units[0], cuts, 0)
+        found[1, i] = _score(float(orders[i]), cuts, 1)
+        found[2, i] = _score(money[i] / units[1], cuts, 2)
+    for i in range(np.uintp(len(orders))):
+        found[3, i] = codes[np.intp(found[0, i]) - 1, np.intp(found[1, i]) - 1]
+    for column in range(len(found)):
+        _forget(orders, first_order, last_order, found, column)
 
 
-@compiled
-def _score(value: float, cuts: F64) -> int:
+@bare
+def _score(value: float, cuts: F64, row: int) -> int:
     """Return one more than the number of cut points below the value."""
-    found = 1
-    for cut in cuts:
-        found += cut < value
-    return found
+    return (
+        1 + (cuts[row, 0] < value) + (cuts[row, 1] < value) + (cuts[row, 2] < value) + (cuts[row, 3] < value)
+    )
+
+
+@bare
+def _forget(orders: I64, first_order: I64, last_order: I64, found: F64, column: int) -> None:
+    """Write NaN for who has never ordered."""
+    to = np.uintp(column)
+    for i in range(np.uintp(len(orders))):
+        known = (orders[i] > 0) & (first_order[i] > 0) & (last_order[i] > 0)
+        found[to, i] = found[to, i] if known else np.nan

@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from models.calendar import DAY_MS
-from models.events import F64, MONEY_SCALE
+from models.events import F64, I64, MONEY_SCALE
+from models.value.bgnbd import Rhythm
 from models.value.history import OrderHistory
 from models.value.model import ValueModel
 from models.value.rfm import CODES, RfmCuts
@@ -48,6 +49,13 @@ class Valuation:
     history: OrderHistory
     model: ValueModel | None
 
+    def later(self, as_of: I64) -> Valuation:
+        """Return the same customers at another time (n,); what does not depend on it is known."""
+        other = Valuation(self.history.later(as_of), self.model)
+        if "_rhythm" in self.__dict__:
+            other.__dict__["_rhythm"] = self._rhythm
+        return other
+
     @property
     def rfm_r(self) -> F64:
         """Return the recency score, 1 (longest ago) to 5."""
@@ -71,10 +79,8 @@ class Valuation:
     @cached_property
     def p_alive(self) -> F64:
         """Return the probability that the customer still orders, 0 to 1; 1 for a single order (BG/NBD)."""
-        if self.model is None or self.model.orders is None:
-            return self._unknown
-        h = self.history
-        return self._known(self.model.orders.p_alive(h.x, h.t_x, h.age))
+        rhythm = self._rhythm
+        return self._unknown if rhythm is None else self._known(rhythm.p_alive(self.history.age))
 
     @cached_property
     def expected_orders_90d(self) -> F64:
@@ -92,6 +98,12 @@ class Valuation:
         return self.expected_orders_90d * self.model.money.expected_order(
             self.history.count, self.history.average
         )
+
+    @cached_property
+    def _rhythm(self) -> Rhythm | None:
+        if self.model is None or self.model.orders is None:
+            return None
+        return self.model.orders.rhythm(self.history.x, self.history.t_x)
 
     @cached_property
     def _scores(self) -> F64:

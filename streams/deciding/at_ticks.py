@@ -12,8 +12,10 @@ from models import audiences, steadiness
 from models.audiences import Flips
 from models.calendar import DAY_MS, Calendar
 from models.clusterer import Model
-from models.events import F64, I64
+from models.events import F64, I64, Bool
 from models.features import BY_NAME, CLUSTERED, Feature, View, tally, vectors
+from models.features.reading import Reading
+from models.features.tally import HELD, READINGS
 from models.profiles import Slab, gather
 from streams.codec.hashing import keyed64_many
 from streams.deciding.columns import value_of
@@ -65,7 +67,7 @@ class AtTicks:
         if crowd.adopting():
             return self._adopt(crowd)
         view = View(self.slab.rows, crowd.at(crowd.tick()), self.calendar, None, crowd.rows)
-        view.read(_wanted(crowd.parts), READ)
+        view.read(_wanted(crowd.parts), READ, _reviewed(crowd.parts))
         seen = vectors(view)
         self._learn(crowd, view, seen)
         until = np.full(len(crowd), SOON, np.int64)
@@ -75,8 +77,8 @@ class AtTicks:
             else:
                 at = np.flatnonzero(theirs)
                 until[at] = self._go_on(force, crowd.sorted(at), view.at(at), seen[at], due[at])
-        decided = np.flatnonzero(until != WAITS)
-        self._review(crowd.pick(decided), view.now[decided])
+        if _reviewed(crowd.parts):
+            self._review(crowd, view.anew(HELD, np.flatnonzero(until == SOON)), until != WAITS)
         return until
 
     def _go_on(self, force: Force, crowd: Crowd, view: View, seen: F64, due: I64) -> I64:
@@ -125,16 +127,18 @@ class AtTicks:
             flips = self._flips(judge, there, there.numbers(), now[theirs])
             moves = self._audiences(judge, there, there.numbers()[flips.row], flips, None)
             self.journal.publish("definition", moves)
-        self._review(crowd, now)
+        if _reviewed(crowd.parts):
+            by_now = View(self.slab.rows, now, self.calendar, None, crowd.rows)
+            self._review(crowd, by_now, np.ones(len(crowd), np.bool_))
         return np.full(len(crowd), SOON, np.int64)
 
-    def _review(self, crowd: Crowd, now: I64) -> None:
-        """Count the customers, as they are by now, where the tick begins a day."""
+    @staticmethod
+    def _review(crowd: Crowd, view: View, decided: Bool) -> None:
+        """Count the customers who are decided, as they are by now, where the tick begins a day."""
         for i, part in enumerate(crowd.parts):
             if part.sweep is not None and part.sweep.tally is not None:
-                mine = np.flatnonzero(crowd.owner == i)
-                view = View(self.slab.rows, now[mine], self.calendar, None, crowd.rows[mine])
-                part.sweep.tally.add(view, in_force(part))
+                mine = np.flatnonzero(decided & (crowd.owner == i))
+                part.sweep.tally.add(view, in_force(part), mine)
 
     def _judge(self, force: Force, sight: View | None = None) -> Judge:
         return Judge(*force, self.rules, self.calendar, sight)
@@ -282,6 +286,12 @@ class AtTicks:
             before_at=np.where(before_at > 0, before_at, now),
             trigger=None,
         )
+
+
+def _reviewed(parts: Sequence[Partition]) -> tuple[Reading, ...]:
+    """Return what is read to count the customers of partitions, nothing if none of them counts its own."""
+    counted = any(part.sweep is not None and part.sweep.tally is not None for part in parts)
+    return READINGS if counted else ()
 
 
 def _wanted(parts: Sequence[Partition]) -> list[Feature]:
