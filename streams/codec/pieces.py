@@ -15,6 +15,8 @@ from models.packed import MARGIN, Packed
 from streams.codec.json_columns import OPTIONS, strings
 from streams.codec.piece_kernels import between_commas, characters, is_plain, measure, put
 
+_MORE = np.zeros(8, np.uint8)
+
 
 @dataclass(slots=True, eq=False)
 class Pieces:
@@ -152,7 +154,7 @@ def joined_with_cuts(n: int, pieces: Sequence[Pieces | str], cuts: Sequence[int]
         used += len(letters)
     ends, found = np.empty(n, np.int64), np.empty((n, len(cuts)), np.int64)
     out = np.empty(measure(sizes, np.array(cuts, np.int64), ends, found) + MARGIN, np.uint8)
-    put(out, np.concatenate(buffers), starts, sizes)
+    put(out, np.concatenate([*buffers, _MORE]), starts, sizes)
     out[-MARGIN:] = 0
     return Packed(out, ends, np.zeros(n, np.bool_)), found
 
