@@ -32,5 +32,6 @@ def declare_agents(app: Any) -> None:
         async for deltas in bundles:
             try:
                 merge_part.process(deltas)
+                ownership.alarms.commit.ring()
             except Exception as error:  # noqa: BLE001 - see above
                 ownership.fail_stop(error)

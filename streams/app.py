@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,8 +27,6 @@ from streams.transport.watchdog import Watchdog
 
 ADVANCE_S = 0.5
 """How often time passes in partitions that have nothing to do."""
-SWEEP_S = 0.05
-"""How often it is asked whether there is somebody to decide because of the time."""
 HEARTBEAT_S = 0.3
 """A member learns of a rebalance at its next heartbeat; until then the others wait for it."""
 
@@ -107,19 +105,30 @@ def _configuration(settings: Settings, *, web: bool) -> dict[str, Any]:
     }
 
 
+def _every(app: Any, interval_s: float, look: Callable[[], Awaitable[None]]) -> None:
+    """Have something done at intervals; a timer of Faust's would turn the loop several times for each."""
+
+    @app.task
+    async def repeat() -> None:
+        while not app.should_stop:
+            await asyncio.sleep(interval_s)
+            await look()
+
+
 def _declare_timers(app: Any, settings: Settings, telemetry: Telemetry, parts: Parts) -> None:
     ownership, merge_part = app.ownership, app.merge_part
     refused = telemetry.metrics.definitions_refused_total.inc
     model_log = ModelLog(settings, parts.engine.offer_model, refused, committed=parts.transactions)
     watchdog = Watchdog(app, telemetry)
 
-    @app.timer(settings.commit_interval_ms / 1000)
+    @app.task
     async def commit() -> None:
-        ownership.tick()
-        if merge_part is not None:
-            merge_part.tick()
+        while not app.should_stop:
+            await ownership.alarms.commit.wait()
+            ownership.tick()
+            if merge_part is not None:
+                merge_part.tick()
 
-    @app.timer(ADVANCE_S)
     async def advance() -> None:
         telemetry.health.on_loop()
         try:
@@ -134,11 +143,10 @@ def _declare_timers(app: Any, settings: Settings, telemetry: Telemetry, parts: P
                 more = ownership.sweep()
             except Exception as error:  # noqa: BLE001 - as above
                 ownership.fail_stop(error)
-            await asyncio.sleep(0 if more else SWEEP_S)
+            await (asyncio.sleep(0) if more else ownership.alarms.sweep.wait())
 
-    @app.timer(watchdog.interval_s)
-    async def watch() -> None:
-        await watchdog.look()
+    _every(app, ADVANCE_S, advance)
+    _every(app, watchdog.interval_s, watchdog.look)
 
     @app.task
     async def follow_models() -> None:

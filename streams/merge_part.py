@@ -145,6 +145,10 @@ class MergePart:
         life = self.life
         return life is not None and life.state is State.ACTIVE and len(life.waiting) < MOST_WAITING
 
+    def has_deltas(self) -> bool:
+        """Return whether deltas wait for the agent."""
+        return self.life is not None and bool(self.life.waiting)
+
     def next_deltas(self) -> Deltas | None:
         """Return deltas for the agent, None when there are none."""
         life = self.life

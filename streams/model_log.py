@@ -19,6 +19,8 @@ from streams.versions import is_tail
 
 log = logging.getLogger(__name__)
 
+FOLLOWING = fetch.Patience(wait_ms=1_500, least_bytes=1)
+"""At the end of the log; before it, a fetch that is held would hold up what else a reader asks for."""
 _STEP = 128
 """Offsets to go back at first, then ever more; transaction markers take some of them."""
 
@@ -97,8 +99,9 @@ class ModelLog:
                         self._offer(value)
                     caught_up()
                 reader.seek(topic, position)
+                fetch.be_patient(reader, FOLLOWING)
                 while True:
-                    for value in await _next(reader, topic, 1.0):
+                    for value in await _next(reader, topic, 5.0):
                         self._offer(value)
                     position = await reader.position(topic)
             except KafkaError as error:

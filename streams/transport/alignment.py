@@ -161,6 +161,10 @@ class Aligner:
             return 0.0
         return max(0, now_ms - int(buffer.pieces[0].records["timestamp"][0])) / 1000
 
+    def buffers(self) -> bool:
+        """Return whether a record waits."""
+        return any(buffer.waiting for buffer in self._buffers)
+
     def caught_up(self) -> bool:
         """Return whether no topic lags and no record waits."""
         return not any(buffer.behind or buffer.waiting for buffer in self._buffers)

@@ -26,13 +26,18 @@ PAUSE_S = 0.01
 """After a small chunk the loop is left to others for at least so long."""
 LONGEST_PAUSE_S = 0.05
 """And for at most so long, though there is little to do: more may come."""
-ARRIVING_S = 0.5
+ARRIVING_S = 1.0
 """Records that came so lately are being followed by others: the broker gathers them."""
 LEAST_BYTES = 1 << 16
 """... up to so many."""
-QUIET = fetch.Patience(wait_ms=250, least_bytes=1)
+QUIET = fetch.Patience(wait_ms=500, least_bytes=1)
 """While none arrive: the broker tells of the first at once."""
-FETCH_TIMEOUT_S = 0.1
+OPENING = fetch.Patience(wait_ms=100, least_bytes=1)
+"""While a partition is not active yet: its first fetch waits for the one under way."""
+LOOK_S = 0.1
+"""How often it is looked whether records that are buffered may leave; those that arrive wake at once."""
+IDLE_S = 1.0
+"""The same while none are."""
 FIRST_CHUNK = 500
 """Until a partition has committed for the first time chunks are small: each step of its transaction waits for
 the chunk that is being processed, and subscribers have waited for it since its former owner went."""
@@ -97,9 +102,9 @@ class Collector:
         self._steer(client)
         drained = fetch.drain(client, self._wanted)
         self._stages.lap("fetch")
-        if not drained and not self._releasable():
+        if not drained and (wait_s := self._wait_s(time.monotonic())):
             fetch.check_group(client)
-            await fetch.wait_for_records(client, FETCH_TIMEOUT_S)
+            await fetch.wait_for_records(client, wait_s)
             self._stages.begin()
             drained = fetch.drain(client, self._wanted)
             self._stages.lap("fetch")
@@ -112,6 +117,8 @@ class Collector:
         self._learn_ends(client, now_s)
 
     def _patience(self, now_s: float) -> fetch.Patience:
+        if any(part.state is not State.ACTIVE for part in self._ownership.parts.values()):
+            return OPENING
         if now_s - self._arrived_at_s > ARRIVING_S:
             return QUIET
         return fetch.Patience(min(round(self._pace.gap_s * 1000), LONGEST_WAIT_MS), LEAST_BYTES)
@@ -211,9 +218,15 @@ class Collector:
                 known = fetch.answered_at_ms(client, tp) >= oldest_ms
                 part.aligner.heard(topic, fetch.end_offset(client, tp) if known else None, now_s)
 
-    def _releasable(self) -> int:
-        now_s = time.monotonic()
-        return sum(part.aligner.releasable(now_s) for part in self._ownership.hungry())
+    def _wait_s(self, now_s: float) -> float:
+        """Return how long to wait for a fetch, 0 when there is something to deliver."""
+        if self._merge_part is not None and self._merge_part.has_deltas():
+            return 0.0
+        ready = sum(part.aligner.releasable(now_s) for part in self._ownership.hungry())
+        if ready:
+            return 0.0 if ready >= self._size.now // 2 else min(self._pace.remaining_s(now_s), IDLE_S)
+        buffers = any(part.aligner.buffers() for part in self._ownership.active())
+        return LOOK_S if buffers else IDLE_S
 
     def next_message(self, generation: int) -> Any:
         """Return the next chunk as a Faust message, None when it is better to wait."""

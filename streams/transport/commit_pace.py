@@ -10,19 +10,28 @@ BEHIND_FACTOR = 10
 """It commits after this many commit intervals: fewer rows for the same events."""
 FEW = 20
 """A partition with fewer records to commit waits for more."""
-FEW_FACTOR = 5
-"""For this many commit intervals since its last commit; so the first record after a while goes at once."""
+FEW_FACTOR = 3
+"""For this many commit intervals since its last commit began; so the first record after a while goes at once,
+and so do those of a chunk that kept the longest distance to the last one."""
+REST = 0.5
+"""Commit intervals at least between the end of a commit and the next: a slow broker gets no more of them."""
 LONGEST_S = 30.0
 """However long the interval is: who has committed nothing for a minute counts as stuck."""
 
 
-def patience(backlog: float, pending: int) -> int:
-    """Return the least number of commit intervals between two commits of a partition.
+def due_s(began_s: float, ended_s: float, backlog: float, pending: int, interval_s: float) -> float:
+    """Return when a partition may commit again.
 
     Args:
+        began_s: when its last commit began.
+        ended_s: and when it ended.
         backlog: records that wait to be processed, here or at the broker; may be infinite.
         pending: records that are processed and not committed.
+        interval_s: the commit interval.
     """
+    if pending >= COMMIT_EVENTS:
+        return ended_s
     if backlog > BEHIND:
-        return BEHIND_FACTOR
-    return FEW_FACTOR if pending < FEW else 0
+        return ended_s + min(BEHIND_FACTOR * interval_s, LONGEST_S)
+    least_s = min((FEW_FACTOR if pending < FEW else 1) * interval_s, LONGEST_S)
+    return max(began_s + least_s, ended_s + min(REST * interval_s, LONGEST_S))

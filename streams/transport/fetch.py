@@ -88,9 +88,14 @@ class Patience:
     """Until there is so much for it."""
 
 
+ROUTINE_S = 1.0
+"""How often the fetcher looks around though nothing wakes it; answers, seeks and resumed partitions do."""
+
+
 def be_patient(consumer: AIOKafkaConsumer, patience: Patience) -> None:
     """Choose it for the fetches to come; the one under way stays as it is."""
     fetcher = consumer._fetcher  # noqa: SLF001 - see the module
+    fetcher._fetcher_timeout = ROUTINE_S  # noqa: SLF001 - see the module
     fetcher._fetch_max_wait_ms = patience.wait_ms  # noqa: SLF001 - see the module
     fetcher._fetch_min_bytes = patience.least_bytes  # noqa: SLF001 - see the module
 

@@ -20,14 +20,15 @@ from streams.records import INPUT_TOPICS
 from streams.settings import Settings
 from streams.stages import StageClock
 from streams.transport import protocol
+from streams.transport.alarm import Alarms
 from streams.transport.chunk import Chunk
 from streams.transport.chunk_size import ChunkSize
-from streams.transport.commit_pace import COMMIT_EVENTS, LONGEST_S, patience
-from streams.transport.part import OutOfStepError, Part
+from streams.transport.commit_pace import due_s
+from streams.transport.part import Part
 from streams.transport.performer import Performer, follow
 from streams.transport.ports import EnginePort, Observer
 from streams.transport.protocol import FencedError, Share, Step
-from streams.transport.sharing import Member, Portion
+from streams.transport.sharing import Member, Portion, numbers_of
 from streams.transport.standby import Standbys
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Ownership:
         self.clock = clock
         self.stages = StageClock(observer.on_stage)
         self.topics = INPUT_TOPICS
+        self._interval_s = settings.commit_interval_ms / 1000
         self.chunk_size = ChunkSize(settings.max_chunk)
         self.standbys = Standbys(settings, engine, transactions=transactions)
         self.transactions = transactions
@@ -70,6 +72,7 @@ class Ownership:
         )
         self.ready_to_open = self.performer.ready_to_open
         self.share: Share[Part] = Share()
+        self.alarms = Alarms()
         self._background: set[asyncio.Task[None]] = set()
         self._guards: set[asyncio.Task[None]] = set()
         self._reopened: set[tuple[int, int]] = set()
@@ -118,18 +121,13 @@ class Ownership:
         Raises:
             OutOfStepError: the topics of a partition number are spread over workers.
         """
-        topics: dict[int, set[str]] = {}
-        for tp in partitions:
-            topics.setdefault(tp.partition, set()).add(tp.topic)
         inputs = {self.settings.topic_prefix + name for name in INPUT_TOPICS}
-        for number, names in topics.items():
-            if names != inputs:
-                raise OutOfStepError(f"partition {number} was assigned without {sorted(inputs - names)}")
+        numbers = numbers_of(partitions, inputs)
         for part in self.share.assign(
-            topics, lambda number: Part(number, len(INPUT_TOPICS)), group_generation
+            numbers, lambda number: Part(number, len(INPUT_TOPICS)), group_generation
         ):
             self.close(part)
-        self.observer.on_assigned(set(topics))
+        self.observer.on_assigned(numbers)
         for _, part in sorted(self.parts.items()):
             self._spawn(self._bring_up(part, self.share.claim(part)), part.tasks)
 
@@ -256,7 +254,6 @@ class Ownership:
         """Open a fenced partition again if it stays ours; a second time in one assignment is the end.
 
         While a rebalance is under way there is nothing to do: its assignment opens what is ours.
-
         Who has been away for longer than the session hears at the next heartbeat that it is out of the group.
         """
         await asyncio.sleep(FENCED_GRACE_S)
@@ -310,12 +307,11 @@ class Ownership:
         self.engine.process(raw)
         self.chunk_size.took(len(raw), time.thread_time() - started_cpu)
         self.observer.on_chunk(len(raw), time.perf_counter() - started)
-        for part, _, _ in fresh:
-            if part.commit is None and self.engine.pending(part.number) >= COMMIT_EVENTS:
-                self.start_commit(part)
+        self.alarms.ring()
 
     def advance(self) -> None:
         """Let time pass in the active parts that have nothing to do."""
+        self.alarms.ring()
         for part in self.active():
             idle = not part.unprocessed and part.aligner.caught_up()
             if idle and not self.engine.held_up(part.number):
@@ -324,6 +320,7 @@ class Ownership:
     def sweep(self) -> bool:
         """Carry on with what time has made due in the active parts; is there more to do?"""
         active = self.active()
+        self.alarms.commit.ring_in(self._interval_s)
         more = self.engine.sweep([part.number for part in active])
         for part in active:
             if part.commit is None and self.engine.full(part.number):
@@ -332,21 +329,25 @@ class Ownership:
 
     # ---- committing ----------------------------------------------------------------------------------
     def tick(self) -> None:
-        """Start the commits that are due: called at every commit interval.
+        """Start the commits that are due, and have the alarm ring when others will be.
 
         A partition that lags, or has little to commit, waits for more, but not with its first commit:
         subscribers have waited for it while nobody owned it.
         """
-        now_s, interval_s = time.monotonic(), self.settings.commit_interval_ms / 1000
+        now_s = time.monotonic()
         for part in self.active():
             if part.commit is not None or not self.has_work(part):
                 continue
-            least_s = patience(part.aligner.backlog(), self.engine.pending(part.number)) * interval_s
-            if not part.has_committed or now_s - part.committed_at_s >= min(least_s, LONGEST_S):
+            backlog, pending = part.aligner.backlog(), self.engine.pending(part.number)
+            left_s = due_s(part.began_at_s, part.committed_at_s, backlog, pending, self._interval_s) - now_s
+            if left_s <= 0 or not part.has_committed:
                 self.start_commit(part)
+            else:
+                self.alarms.commit.ring_in(left_s)
 
     def start_commit(self, part: Part) -> asyncio.Task[None]:
         """Commit in the background; processing goes on."""
+        part.began_at_s = time.monotonic()
         task = part.commit = self._spawn(self.commit(part), self._background)
         return task
 
@@ -363,6 +364,7 @@ class Ownership:
         finally:
             if part.commit is asyncio.current_task():
                 part.commit = None
+            self.alarms.ring()
 
     async def _commit_rest(self, part: Part) -> bool:
         if part.commit is None and not self.has_work(part):

@@ -6,8 +6,8 @@ WORTH = 50
 """Records of a chunk that is worth its price."""
 SHORTEST = 0.5
 """Commit intervals from one chunk to the next, however many records come."""
-LONGEST = 2.5
-"""And however few."""
+LONGEST = 5
+"""And however few: then each chunk is committed at once, and the two waits do not add up."""
 
 
 class Pace:

@@ -25,6 +25,8 @@ class Part(Life):
     """Records handed to the agent and not processed yet."""
     committed_at_s: float = 0.0
     """When it was last committed or activated (monotonic)."""
+    began_at_s: float = 0.0
+    """When its last commit began, or it was activated."""
     has_committed: bool = False
     """Since it was activated."""
     has_turn: bool = False
@@ -40,7 +42,7 @@ class Part(Life):
         """Forget what is buffered: it is fetched again from the positions."""
         self.expected = list(self.positions)
         self.unprocessed = 0
-        self.committed_at_s = now_s
+        self.began_at_s = self.committed_at_s = now_s
         self.has_committed = False
         self.aligner = Aligner(self.positions, now_s)
 

@@ -8,9 +8,12 @@ once. The idea is that of Kafka Streams' warm-up replicas (KIP-441).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
+from aiokafka import TopicPartition
+
+from streams.transport.life import OutOfStepError
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -37,6 +40,21 @@ class Portion(msgspec.Struct, frozen=True):
     merger: bool = False
     others: int = 0
     """Members that are not about to leave, beside this one."""
+
+
+def numbers_of(partitions: Iterable[TopicPartition], inputs: Collection[str]) -> set[int]:
+    """Return the numbers of assigned partitions.
+
+    Raises:
+        OutOfStepError: the topics of a partition number are spread over workers.
+    """
+    topics: dict[int, set[str]] = {}
+    for tp in partitions:
+        topics.setdefault(tp.partition, set()).add(tp.topic)
+    for number, names in topics.items():
+        if names != set(inputs):
+            raise OutOfStepError(f"partition {number} was assigned without {sorted(set(inputs) - names)}")
+    return set(topics)
 
 
 def share_out(members: Mapping[str, Member], numbers: Collection[int]) -> dict[str, Portion]:

@@ -18,8 +18,24 @@ from streams.merge_part import MERGER, MergeLife, MergePart
 from streams.records import RawBatch
 from streams.settings import Settings
 from streams.transport.chunk_size import FIRST
-from streams.transport.collector import FIRST_CHUNK, FRESH_MS, Collector
-from streams.transport.commit_pace import BEHIND, BEHIND_FACTOR, FEW, FEW_FACTOR, patience
+from streams.transport.collector import (
+    FIRST_CHUNK,
+    FRESH_MS,
+    IDLE_S,
+    LOOK_S,
+    OPENING,
+    QUIET,
+    Collector,
+)
+from streams.transport.commit_pace import (
+    BEHIND,
+    BEHIND_FACTOR,
+    COMMIT_EVENTS,
+    FEW,
+    FEW_FACTOR,
+    LONGEST_S,
+    due_s,
+)
 from streams.transport.fetched import Fetched
 from streams.transport.ownership import Ownership
 from streams.transport.pace import LONGEST, Pace
@@ -242,7 +258,7 @@ def test_the_more_records_come_the_sooner_is_the_next_chunk() -> None:
         assert pace.remaining_s(at_s) == pytest.approx(pace.gap_s)
         at_s += pace.gap_s
 
-    assert gaps == pytest.approx([0.25, 0.25, 0.125, 0.125, 0.05])
+    assert gaps == pytest.approx([0.5, 0.5, 0.125, 0.125, 0.05])
 
 
 def test_a_partition_with_little_to_commit_waits_for_more_but_not_after_a_while(
@@ -251,23 +267,24 @@ def test_a_partition_with_little_to_commit_waits_for_more_but_not_after_a_while(
     collector, part, _ = build()
     ownership = collector._ownership
     ownership.engine.open(0)
-    now_s, started, pending = [100.0], [], [1]
+    now_s, pending = [100.0], [1]
+    started: list[float] = []
+    waits: list[float] = []
     monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
     monkeypatch.setattr(ownership.engine, "pending", lambda _number: pending[0])
     monkeypatch.setattr(ownership.engine, "dirty", lambda _number: True)
-    monkeypatch.setattr(ownership, "start_commit", lambda part: started.append((now_s[0], part.number)))
+    monkeypatch.setattr(ownership, "start_commit", lambda _part: started.append(now_s[0]))
+    monkeypatch.setattr(ownership.alarms.commit, "ring_in", waits.append)
     catch_up(part, now_s[0])
     interval_s = ownership.settings.commit_interval_ms / 1000
-    part.has_committed, part.committed_at_s = True, now_s[0]
+    part.has_committed, part.began_at_s = True, now_s[0]
 
     for pending[0], intervals in ((FEW - 1, 1.0), (FEW, 1.0), (1, FEW_FACTOR + 0.1)):
-        now_s[0] = part.committed_at_s + intervals * interval_s
+        now_s[0] = part.began_at_s + intervals * interval_s
         ownership.tick()
 
-    assert [at for at, _ in started] == [
-        part.committed_at_s + interval_s,
-        part.committed_at_s + (FEW_FACTOR + 0.1) * interval_s,
-    ]
+    assert started == [part.began_at_s + interval_s, part.began_at_s + (FEW_FACTOR + 0.1) * interval_s]
+    assert waits == [pytest.approx((FEW_FACTOR - 1) * interval_s)]
 
 
 @pytest.mark.parametrize("backlog", [inf, BEHIND + 1, 0])
@@ -284,6 +301,8 @@ def test_whatever_the_interval_a_partition_commits_before_it_counts_as_stuck(
     monkeypatch.setattr(ownership.engine, "dirty", lambda _number: True)
     monkeypatch.setattr(ownership, "start_commit", lambda _part: started.append(now_s[0]))
     monkeypatch.setattr(part.aligner, "backlog", lambda: backlog)
+    monkeypatch.setattr(ownership.alarms.commit, "ring_in", lambda _seconds: None)
+    part.began_at_s = 100.0
     part.has_committed, part.committed_at_s = True, 100.1
 
     while not started:
@@ -302,6 +321,44 @@ def test_the_broker_holds_no_fetch_so_long_that_nobody_knows_where_topics_end() 
 
 
 def test_a_partition_that_lags_makes_few_large_commits() -> None:
-    assert patience(BEHIND + 1, 5_000) == BEHIND_FACTOR
-    assert patience(inf, 0) == BEHIND_FACTOR
-    assert patience(BEHIND, FEW) == 0
+    assert due_s(10.0, 11.0, BEHIND + 1, 5_000, 0.1) == pytest.approx(11 + BEHIND_FACTOR * 0.1)
+    assert due_s(10.0, 11.0, inf, 0, 0.1) == pytest.approx(11 + BEHIND_FACTOR * 0.1)
+    assert due_s(10.0, 11.0, inf, 0, 10.0) == 11 + LONGEST_S
+    assert due_s(10.0, 10.04, BEHIND, FEW, 0.1) == pytest.approx(10.1)
+    assert due_s(10.0, 11.0, BEHIND, FEW, 0.1) == pytest.approx(11.05)
+    assert due_s(10.0, 11.0, inf, COMMIT_EVENTS, 0.1) == 11
+
+
+def test_the_collector_waits_for_a_fetch_as_long_as_nothing_can_be_delivered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    collector, part, merge = build()
+    collector._ownership.engine.open(0)
+    now_s = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    catch_up(part, now_s[0])
+    assert collector._wait_s(now_s[0]) == IDLE_S
+
+    part.add(0, piece(5, 1), now_s[0])
+    part.aligner.heard(1, 100, now_s[0])
+    assert collector._wait_s(now_s[0]) == LOOK_S  # another topic lags: it is held back
+    catch_up(part, now_s[0])
+    assert collector._wait_s(now_s[0]) == 0  # the first one after a while goes at once
+    assert collector.next_message(1) is not None
+
+    now_s[0] += 0.1
+    part.add(0, piece(6, 1), now_s[0])
+    catch_up(part, now_s[0])
+    assert collector._wait_s(now_s[0]) == pytest.approx(collector._pace.gap_s - 0.1)
+
+    assert merge.life is not None
+    merge.life.add(0, piece(0, 1), now_s[0])
+    assert collector._wait_s(now_s[0]) == 0
+
+
+def test_the_broker_holds_fetches_for_a_short_time_while_a_partition_is_being_opened() -> None:
+    """Its first fetch has to wait for the one under way."""
+    collector, part, _ = build()
+    assert collector._patience(100.0) == QUIET
+    part.freeze()
+    assert collector._patience(100.0) == OPENING

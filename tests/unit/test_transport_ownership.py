@@ -42,6 +42,9 @@ def test_a_partition_goes_on_processing_while_it_commits(world: World) -> None:
         world.ownership.tick()
         world.transactors[0].gate.set()
         await until(lambda: world.ownership.parts[0].commit is None)
+        interval_s = world.ownership.settings.commit_interval_ms / 1000
+        world.ownership.parts[0].began_at_s -= interval_s
+        world.ownership.parts[0].committed_at_s -= interval_s
         world.ownership.tick()
         await until(lambda: len(world.transactors[0].committed) == 2)
 
