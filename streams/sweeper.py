@@ -1,8 +1,8 @@
 """Sweeps: at each tick all customers whom time may have changed are decided, a slice at a time.
 
-For whoever has no event it is looked ahead: until when can nothing about them change? Sweeps before that time
-leave them out, and what is written is the same as if everyone were decided each time. This is kept in memory
-only: after a restart everyone is decided.
+For each it is looked ahead: until when can nothing about them change, unless they have an event? Sweeps
+before that time leave them out, and what is written is the same as if everyone were decided each time. This
+is kept in memory only: after a restart everyone is looked at.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Sweeper:
         ahead: bool = True,
         patient: bool = False,
     ) -> None:
-        """Decide customers, and look ahead for those who had no event since the tick before.
+        """Decide customers, those whom something may change.
 
         Args:
             parts: the partitions, once each.
@@ -176,9 +176,8 @@ class Sweeper:
         if not chosen:
             return
         crowd = crowd_of([part for part, _ in chosen], [theirs for _, theirs in chosen], self.slab)
-        crowd.patient = patient
-        due = self.due[crowd.rows] if ahead else np.full(len(crowd), TOUCHED, np.int64)
-        until = self.decider.at_tick(crowd, due)
+        crowd.ahead, crowd.patient = ahead, patient
+        until = self.decider.at_tick(crowd, self.due[crowd.rows])
         decided = until != WAITS
         self.due[crowd.rows[decided]] = until[decided]
         self.done[crowd.rows[decided]] = True

@@ -20,7 +20,7 @@ from models.profiles import Slab, gather
 from streams.codec.hashing import keyed64_many
 from streams.deciding.columns import value_of
 from streams.deciding.crowd import Crowd, Force
-from streams.deciding.foresight import SOON, TOUCHED, UNSURE, WAITS, Foresight
+from streams.deciding.foresight import SOON, UNSURE, WAITS, Foresight
 from streams.deciding.journal import Journal
 from streams.deciding.judge import NEVER, TOLD, Judge, Timeline, eligible
 from streams.deciding.moves import AudienceMoves, BehaviourMoves, Movers, Moves
@@ -58,7 +58,7 @@ class AtTicks:
 
         Args:
             crowd: n customers.
-            due: (n,) what was returned at the tick before; `TOUCHED`: an event makes looking ahead futile.
+            due: (n,) what was returned at the tick before; `TOUCHED`: an event has come since.
 
         Returns:
             The time (n,) before which time alone changes nothing for the customer; `WAITS` for who was not
@@ -82,9 +82,14 @@ class AtTicks:
         return until
 
     def _go_on(self, force: Force, crowd: Crowd, view: View, seen: F64, due: I64) -> I64:
-        """Decide those whom time may have changed, by what stays in force; see `decide`."""
+        """Decide those whom it may change, by what stays in force; see `decide`.
+
+        To find out that somebody stays takes no copy of the row: so it is asked of who had an event, too.
+        """
         view = view.valued(value_of(force[0]))
-        until = self._look_ahead(Foresight(self._judge(force), self.calendar), crowd, view, seen, due)
+        foresight, until = Foresight(self._judge(force), self.calendar), np.full(len(crowd), SOON, np.int64)
+        if crowd.ahead:
+            until = foresight.until(crowd, view, seen, due)
         at = np.flatnonzero(until <= UNSURE)
         if crowd.patient and FEW * len(at) <= len(crowd):
             until[at] = WAITS
@@ -93,18 +98,6 @@ class AtTicks:
             sight = view.on(some.r) if some is crowd else view.at(at).on(some.r)
             self._as_time_passes(self._judge(force, sight), some, seen[at])
             until[at[some.changed()]] = SOON
-        return until
-
-    @staticmethod
-    def _look_ahead(foresight: Foresight, crowd: Crowd, view: View, seen: F64, due: I64) -> I64:
-        """Return until when time changes nothing for customers, `SOON` for those who had an event."""
-        silent = due != TOUCHED
-        if 2 * silent.sum() > len(crowd):  # what is known of everyone already saves more than it costs
-            return np.where(silent, foresight.until(crowd, view, seen, due), SOON)
-        until = np.full(len(crowd), SOON, np.int64)
-        at = np.flatnonzero(silent)
-        if len(at):
-            until[at] = foresight.until(crowd.sorted(at), view.at(at), seen[at], due[at])
         return until
 
     def _adopt(self, crowd: Crowd) -> I64:

@@ -29,6 +29,8 @@ class Crowd:
     """(n,) index into `parts`."""
     rows: NDArray[np.intp]
     slab: Slab
+    ahead: bool = True
+    """It is looked ahead for them: futile for the few of whom an event is waiting."""
     patient: bool = False
     """The few of many whom something may change are not decided: that has a price of its own, they wait."""
 

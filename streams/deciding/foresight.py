@@ -23,8 +23,8 @@ the calendar (the windows of days move on)."""
 WAITS = -1
 """In the place of a time, for who has not been decided."""
 TOUCHED, SOON = 0, 1
-"""Times before any tick, for who is decided at the next one: who has had an event, or is not known yet; whom
-to look ahead for next time. The numbers that follow stand for shorter spans, after a longer one failed."""
+"""Times before any tick, for who is looked at in the next one: who has had an event, or is not known yet; of
+whom nothing was found out. The numbers that follow stand for shorter spans, after a longer one failed."""
 UNSURE = SOON + len(SPANS_MS) - 1
 """The last of these numbers: what is greater is a time."""
 _STRAYING = [feature.name for feature in CLUSTERED if feature.course == "any"]
