@@ -150,7 +150,8 @@ class EngineMetrics:
 
     def changes(self, made: Columns, drafts: Drafts) -> None:
         """Change events were made; and the same as records."""
-        self.last_changes.extend((drafts, place) for place in range(len(drafts))[-KEPT_CHANGES:])
+        newest = drafts.timestamp_ms.argsort(kind="stable")[-KEPT_CHANGES:]  # of all partitions
+        self.last_changes.extend((drafts, place) for place in newest.tolist())
         for side, count in zip(made.sides, made.counts().tolist(), strict=True):
             if count:
                 what = "entered" if side.entered else "left"

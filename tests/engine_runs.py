@@ -19,6 +19,7 @@ from streams.clock import ManualClock
 from streams.codec.activation import is_definitions
 from streams.codec.hashing import partition_for
 from streams.engine import Engine
+from streams.observer import NO_OBSERVER, EngineObserver
 from streams.outbox import BACKFILL, CHANGELOG
 from streams.records import RawList, Record
 from streams.replay import Replay
@@ -114,12 +115,18 @@ class Driver:
     slices = 0
     sweep_ms = HOUR_MS
 
-    def __init__(self, log: Sequence[bytes] | None = None) -> None:
+    def __init__(self, log: Sequence[bytes] | None = None, observer: EngineObserver = NO_OBSERVER) -> None:
         self.clock = ManualClock(0)
         self.log: list[bytes] = []
         """What was offered."""
         self.engine = make_engine(
-            SETTINGS, self.clock, recorded=True, sweep_ms=self.sweep_ms, run_id="run", origin="backfill"
+            SETTINGS,
+            self.clock,
+            observer=observer,
+            recorded=True,
+            sweep_ms=self.sweep_ms,
+            run_id="run",
+            origin="backfill",
         )
         self.engine.rules = replace(self.engine.rules, sliced=self.sliced)
         for partition in range(SETTINGS.partitions):
