@@ -49,8 +49,7 @@ class Eraser:
             decided_ms = max(at_ms, part.tick_ms)  # what was seen until then, the last decision included
             part.accumulator.forget(keyed64_many([key], self.rules.erasure_key), decided_ms + 1)
             self._tell(part, exits)
-            for drafts in part.drafts:
-                drafts.forget(row)
+            part.vacated[row] = len(part.drafts)
             leave_all(part, r)
             forget_row(part, self.slab, key)
         part.gone.append(key)

@@ -92,7 +92,7 @@ def take(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int) ->
 def _forget(part: Partition) -> None:
     part.pending, part.moved, part.reviewed = 0, False, False
     part.hot, part.cold, part.gone, part.fresh_erased = [], [], [], []
-    part.drafts, part.dead_letters = [], []
+    part.drafts, part.vacated, part.dead_letters = [], {}, []
     part.names.fresh.clear()
 
 
@@ -121,6 +121,8 @@ def _changes(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int
     if not part.drafts:
         return
     drafts = Drafts.joined(part.drafts)
+    if part.vacated:
+        _leave_out(part, drafts)
     encoded = encode_drafts(
         drafts,
         _origins(drafts, rules, received_at_ms),
@@ -129,6 +131,13 @@ def _changes(part: Partition, slab: Slab, rules: Deployment, received_at_ms: int
     )
     yield Bundle(BACKFILL if rules.origin == "backfill" else CHANGES, part.number, *encoded)
     yield from _memberships(part, slab, drafts)
+
+
+def _leave_out(part: Partition, drafts: Drafts) -> None:
+    """Tell nothing of what customers were in who have been erased; who comes back may get any row."""
+    rows = np.array(sorted(part.vacated), np.intp)
+    borders = np.cumsum([0, *map(len, part.drafts)])
+    drafts.forget(rows, borders[[part.vacated[row] for row in rows.tolist()]])
 
 
 def _origins(drafts: Drafts, rules: Deployment, received_at_ms: int) -> NDArray[np.intp]:

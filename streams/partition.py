@@ -73,6 +73,8 @@ class Partition:
     fresh_erased: list[bytes] = field(default_factory=list)
     drafts: list[Drafts] = field(default_factory=list)
     """The changes since the last commit."""
+    vacated: dict[int, int] = field(default_factory=dict)
+    """Row of each customer who was erased since then, and how many of the drafts were there by that time."""
     dead_letters: list[Record] = field(default_factory=list)
     meta: Meta | None = None
     """The last meta row read, until the restore is done."""

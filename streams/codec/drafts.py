@@ -172,9 +172,16 @@ class Drafts:
         _, behind = np.unique(rows[::-1], return_index=True)
         return there[len(rows) - 1 - behind[np.argsort(first)]]
 
-    def forget(self, row: int) -> None:
-        """Let nothing be told any more of what a customer is in."""
-        self.rows[self.rows == row] = NOBODY
+    def forget(self, rows: NDArray[np.intp], before: NDArray[np.intp]) -> None:
+        """Let nothing be told any more of what some customers are in.
+
+        Args:
+            rows: (e,) theirs, ascending, each once; at least one.
+            before: (e,) the first record after that of each: the row is somebody else's, perhaps.
+        """
+        place = np.minimum(np.searchsorted(rows, self.rows), len(rows) - 1)
+        gone = (rows[place] == self.rows) & (np.arange(len(self)) < before[place])
+        self.rows[gone] = NOBODY
 
     def text(self, place: int) -> bytes:
         """Return a record without when it was received and its origin; not for many of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from streams.outbox import CHANGELOG, DELTAS, MEMBERSHIPS
 from streams.records import CLICKS, CUSTOMERS, PURCHASES
 from streams.shop.record import ShopRecord
 from tests.engine_runs import SETTINGS, Driver, driven, record
-from tests.oracle.synthetic import START_MS
+from tests.oracle.synthetic import DAY_MS, START_MS
 from tests.strategies import CLICK, DELAYS_MS, ORDER, cut, streams
 
 FEW = settings(deadline=None, max_examples=25, derandomize=True, phases=(Phase.explicit, Phase.generate))
@@ -124,3 +125,32 @@ def test_repeated_erasure() -> None:
     kept = driver.rows()
 
     assert driver.feed([gone]).rows() == kept != {}
+
+
+def test_erasures_cost_the_same_each_however_many_there_are() -> None:
+    """Of many erasures in one commit none looks through what the others have told.
+
+    Caught a bug: four thousand of them took nine seconds of CPU, twice as many four times as long.
+    """
+
+    def calls(count: int) -> int:
+        driver = Driver()
+        driver.feed([record(PURCHASES, f"c-{i}", i, START_MS, total=10) for i in range(count)])
+        driver.feed([record(CLICKS, f"c-{i}", -i, START_MS + DAY_MS) for i in range(count)])
+        made = 0
+
+        def count_one(*_: object) -> None:
+            nonlocal made
+            made += 1
+
+        goodbyes = [erasure(f"c-{i}", f"erase {i}", START_MS + DAY_MS) for i in range(count)]
+        sys.setprofile(count_one)
+        try:
+            driver.feed(goodbyes)
+        finally:
+            sys.setprofile(None)
+        assert len(driver.changes()) == 0 < len(driver.commit().changes())
+        return made
+
+    few, more, most = [calls(count) for count in (40, 80, 120)]
+    assert most - more < 1.02 * (more - few)
