@@ -9,12 +9,14 @@ import numpy as np
 from models.compiled import bare, bare_kernel, kernel
 from models.events import I64, U8
 
+ALIKE = -1
+"""In place of a row: the piece is the same in all texts."""
 _1, _2, _3, _4, _5, _6, _7, _EIGHT = [np.uint64(number) for number in range(1, 9)]
 _COMMA, _QUOTE, _BACKSLASH, _BLANK = ord(","), ord('"'), ord("\\"), ord(" ")
 
 
 @bare_kernel
-def put(out: U8, letters: U8, starts: I64, sizes: I64) -> None:
+def put(out: U8, letters: U8, plan: I64, starts: I64, sizes: I64, n: int) -> None:
     """Write n texts one behind the other, each of its k pieces.
 
     Eight bytes at a time, as pieces are short; what is too many is overwritten by the next piece.
@@ -22,13 +24,20 @@ def put(out: U8, letters: U8, starts: I64, sizes: I64) -> None:
     Args:
         out: has room for all, and 8 bytes more.
         letters: where the pieces are, and 8 bytes more.
-        starts: (k, n) where each begins.
-        sizes: (k, n) bytes of each.
+        plan: (k, 3) of each piece: the row of the next two that has it, or ALIKE; where its letters begin;
+            if it is the same in all texts, its bytes.
+        starts: (v, n) where each begins in them.
+        sizes: (v, n) bytes of each.
+        n: how many texts.
     """
     to = np.uint64(0)
-    for i in range(starts.shape[1]):
-        for j in range(starts.shape[0]):
-            source, size = np.uint64(starts[j, i]), np.uint64(sizes[j, i])
+    for i in range(n):
+        for j in range(len(plan)):
+            row, begin, length = plan[j, 0], plan[j, 1], plan[j, 2]
+            if row != ALIKE:
+                begin += starts[row, i]
+                length = sizes[row, i]
+            source, size = np.uint64(begin), np.uint64(length)
             for k in range(np.uint64(0), size, _EIGHT):
                 _eight(out, to + k, letters, source + k)
             to += size
@@ -44,23 +53,24 @@ def _eight(out: U8, to: Any, letters: U8, at: Any) -> None:
 
 
 @bare_kernel
-def measure(sizes: I64, cuts: I64, ends: I64, found: I64) -> int:
+def measure(plan: I64, sizes: I64, cuts: I64, ends: I64, found: I64) -> int:
     """Return how many letters `put` writes.
 
     Args:
-        sizes: (k, n) as there.
+        plan: (k, 3) as there.
+        sizes: (v, n) as there.
         cuts: (c,) places of pieces, ascending.
         ends: (n,) gets where each text ends.
         found: (n, c) gets where these pieces of each text begin.
     """
     at = 0
-    for i in range(sizes.shape[1]):
+    for i in range(len(ends)):
         place = 0
-        for j in range(sizes.shape[0]):
+        for j in range(len(plan)):
             if place < len(cuts) and cuts[place] == j:
                 found[i, place] = at
                 place += 1
-            at += sizes[j, i]
+            at += plan[j, 2] if plan[j, 0] == ALIKE else sizes[plan[j, 0], i]
         ends[i] = at
     return at
 

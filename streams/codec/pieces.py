@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.events import F64, I64, U8, Bool
 from models.packed import MARGIN, Packed
 from streams.codec.json_columns import OPTIONS, strings
-from streams.codec.piece_kernels import between_commas, characters, is_plain, measure, put
+from streams.codec.piece_kernels import ALIKE, between_commas, characters, is_plain, measure, put
 
 _MORE = np.zeros(8, np.uint8)
 
@@ -135,26 +135,28 @@ def joined_with_cuts(n: int, pieces: Sequence[Pieces | str], cuts: Sequence[int]
         cuts: places of pieces.
     """
     buffers: list[U8] = []
-    at: dict[int, int] = {}
+    begin: dict[int, int] = {}
     used = 0
-    starts, sizes = np.empty((len(pieces), n), np.int64), np.empty((len(pieces), n), np.int64)
-    for j, piece in enumerate(pieces):
+    varying: list[Pieces] = []
+    plan: list[tuple[int, int, int]] = []
+    for piece in pieces:
+        letters = _letters(piece) if isinstance(piece, str) else piece.letters
+        at = begin.get(id(letters))
+        if at is None:
+            at = begin[id(letters)] = used
+            buffers.append(letters)
+            used += len(letters)
         if isinstance(piece, str):
-            letters = _letters(piece)
-            starts[j], sizes[j] = used, len(letters)
+            plan.append((ALIKE, at, len(letters)))
         else:
-            letters, sizes[j] = piece.letters, piece.size
-            known = at.get(id(letters))
-            if known is not None:
-                starts[j] = piece.start + known
-                continue
-            starts[j] = piece.start + used
-            at[id(letters)] = used
-        buffers.append(letters)
-        used += len(letters)
+            plan.append((len(varying), at, 0))
+            varying.append(piece)
+    starts = np.array([piece.start for piece in varying], np.int64).reshape(len(varying), n)
+    sizes = np.array([piece.size for piece in varying], np.int64).reshape(len(varying), n)
     ends, found = np.empty(n, np.int64), np.empty((n, len(cuts)), np.int64)
-    out = np.empty(measure(sizes, np.array(cuts, np.int64), ends, found) + MARGIN, np.uint8)
-    put(out, np.concatenate([*buffers, _MORE]), starts, sizes)
+    how = np.array(plan, np.int64)
+    out = np.empty(measure(how, sizes, np.array(cuts, np.int64), ends, found) + MARGIN, np.uint8)
+    put(out, np.concatenate([*buffers, _MORE]), how, starts, sizes, n)
     out[-MARGIN:] = 0
     return Packed(out, ends, np.zeros(n, np.bool_)), found
 

@@ -13,6 +13,7 @@ from models.profiles import Updated, gather, scatter
 from streams.codec.json_columns import strings
 from streams.codec.pieces import Pieces
 from streams.codec.triggers import triggers_of
+from streams.deciding.distinct import distinct
 from streams.records import INPUT_TOPICS, RawBatch
 
 
@@ -42,7 +43,8 @@ class Applied:
     def triggers(self, event: NDArray[np.intp]) -> Pieces:
         """Return the input record behind each event."""
         raw = self.raw
-        at, which = np.unique(self.events.source[self.chosen[event]], return_inverse=True)
+        places, which = distinct(self.events.source[self.chosen[event]])
+        at = np.array(places, np.intp)
         event_ids = strings([_decode_id(text).event_id for text in raw.value.take(at).filled()])
         made = triggers_of(
             INPUT_TOPICS, raw.topic[at], raw.partition[at], raw.offset[at], Pieces.of(event_ids)

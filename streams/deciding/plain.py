@@ -15,6 +15,7 @@ from streams.codec.json_columns import scalars
 from streams.codec.main_features import features_of
 from streams.codec.output_records import Scalar
 from streams.codec.pieces import Pieces
+from streams.deciding.distinct import distinct
 
 Books: TypeAlias = Sequence[Names]
 """The dictionaries of names of some partitions."""
@@ -99,9 +100,9 @@ def _json(view: View, feature: Feature, owner: NDArray[np.intp], books: Books) -
 
 def _names_json(namespace: str, values: F64, owner: NDArray[np.intp], books: Books) -> Pieces:
     codes = np.where(np.isnan(values), 0, values).astype(np.int64)
-    known, which = np.unique(owner << 32 | codes, return_inverse=True)
+    known, which = distinct(owner << 32 | codes)
     names = [
         books[place >> 32].name(namespace, place & 0xFFFFFFFF) if place & 0xFFFFFFFF else None
-        for place in known.tolist()
+        for place in known
     ]
     return Pieces.one_of(scalars(names), which)

@@ -21,6 +21,7 @@ from streams.codec.reasons import MAX_REASONS, reasons_table
 from streams.codec.sentence_columns import Reasons, sentences
 from streams.codec.sentences import sentence_opening
 from streams.codec.ulid import ulid_table
+from streams.deciding.distinct import distinct
 from streams.deciding.moves import BehaviourMoves
 from streams.deciding.plain import DECIMALS, main_features
 
@@ -73,8 +74,9 @@ def changes_of(
     after.read([*main, *CLUSTERED])
     previous = View(who.before, who.before_at, calendar)
     reasons = _reasons(model.contributions(moves.seen, moves.old, moves.new), after, previous, moves.old == 0)
-    ways, way = np.unique(np.column_stack([moves.old, moves.new]), axis=0, return_inverse=True)
-    named = [(model.name_of(old) if old else None, model.name_of(new)) for old, new in ways.tolist()]
+    both, way = distinct(moves.old << 32 | moves.new)
+    ways = [(one >> 32, one & 0xFFFFFFFF) for one in both]
+    named = [(model.name_of(old) if old else None, model.name_of(new)) for old, new in ways]
     openings = [
         sentence_opening(cause=cause, entered=True, segment_name=new, previous_name=old, next_name=new)
         for old, new in named
@@ -82,7 +84,7 @@ def changes_of(
     sentence = sentences(Pieces.one_of(strings(openings), way), reasons, label)
     of = np.repeat(np.arange(len(moves)), moves.records())
     entered = np.append(of[1:] != of[:-1], True)[: len(of)]
-    sides, side = _sides(moves, ways.tolist(), way, cause)
+    sides, side = _sides(moves, ways, way, cause)
     since = np.where(entered, who.at[of], moves.since[of])
     return Columns(
         sides=sides,
@@ -110,7 +112,7 @@ def _sides(
     """Return the two sides of each way, by version of the definitions, and where those of each move begin."""
     who, model = moves.who, moves.model
     versions = np.array([0 if part.rules is None else part.rules.version for part in who.parts], np.int64)
-    known, which = np.unique(versions[who.owner], return_inverse=True)
+    known, which = distinct(versions[who.owner])
     sides = [
         Side(
             segment_set="behaviour",
@@ -124,7 +126,7 @@ def _sides(
             cause=cause,
         )
         for old, new in ways
-        for version in known.tolist()
+        for version in known
         for number in (old, new)
     ]
     return sides, 2 * (way * len(known) + which)
