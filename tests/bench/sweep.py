@@ -112,7 +112,11 @@ def told(name: str, one: Swept) -> Swept:
 
 
 def settle(engine: Engine, clock: ManualClock, now_ms: int) -> None:
-    """Carry out the first sweeps: partitions adopt what is in force, then one looks ahead."""
+    """Carry out the first sweeps: partitions adopt what is in force, then one looks ahead.
+
+    A partition of which no event has come for minutes is behind by them: here all cross midnight at once.
+    """
+    engine.advance_to(engine.parts, now_ms - 3 * TICK_MS, now_ms - 3 * TICK_MS)
     for later_ms in (-2, -1, 0):
         sweep(engine, clock, now_ms + later_ms * TICK_MS)
 
