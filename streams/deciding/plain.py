@@ -105,4 +105,4 @@ def _names_json(namespace: str, values: F64, owner: NDArray[np.intp], books: Boo
         books[place >> 32].name(namespace, place & 0xFFFFFFFF) if place & 0xFFFFFFFF else None
         for place in known
     ]
-    return Pieces.one_of(scalars(names), which)
+    return Pieces.of(scalars(names)).at(which)  # others next time: not to be remembered
