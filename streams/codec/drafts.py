@@ -243,7 +243,6 @@ def draft(changes: Columns, run_id: str, space_id: str) -> Drafts:
     received, origin = 7, 18
     whole, cuts = joined_with_cuts(n, pieces, (received, origin))
     ends = np.column_stack([cuts, whole.ends]).reshape(-1)
-    silent = np.array([side.cause in RECALCULATED for side in changes.sides], np.bool_)[changes.side]
     return Drafts(
         Packed(whole.letters, ends, np.zeros(3 * n, np.bool_)),
         idents,
@@ -251,11 +250,17 @@ def draft(changes: Columns, run_id: str, space_id: str) -> Drafts:
         changes.customers,
         changes.features.packed_up(),
         changes.timestamp_ms,
-        np.where(silent, changes.seen_ms, changes.timestamp_ms),
+        _newest_ms(changes),
         changes.sequence,
         changes.rows,
         changes.sure,
     )
+
+
+def _newest_ms(changes: Columns) -> I64:
+    """Return (r,) what says how old the cause is, as of `Drafts`."""
+    silent = np.array([side.cause in RECALCULATED for side in changes.sides], np.bool_)[changes.side]
+    return np.where(silent, changes.seen_ms, changes.timestamp_ms)
 
 
 def _shown(changes: Columns) -> Pieces:

@@ -331,8 +331,7 @@ class Ownership:
     def tick(self) -> None:
         """Start the commits that are due, and have the alarm ring when others will be.
 
-        A partition that lags, or has little to commit, waits for more, but not with its first commit:
-        subscribers have waited for it while nobody owned it.
+        One that lags, or has little to commit, waits for more; not with its first, which is waited for.
         """
         now_s = time.monotonic()
         for part in self.active():
